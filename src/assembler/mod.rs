@@ -1,0 +1,1 @@
+//! The BPF assembler: from instructions with labels to an immutable program image.

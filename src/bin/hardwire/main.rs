@@ -1,0 +1,3 @@
+//! The `hardwire` command.
+
+fn main() {}

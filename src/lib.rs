@@ -1,0 +1,11 @@
+//! Hardwire compiles byte patterns into specialised eBPF programs and runs them in the Linux
+//! kernel: *the pattern is the program*.
+//!
+//! The rooms, and who may import whom, are listed in `ARCHITECTURE.md`; a test enforces the list.
+
+pub mod assembler;
+pub mod capture;
+pub mod compiler;
+pub mod loader;
+pub mod netlink;
+pub mod vm;

@@ -1,0 +1,1 @@
+//! The running kernel: bpf(2), attachments, and what the verifier said.

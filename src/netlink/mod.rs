@@ -1,0 +1,1 @@
+//! rtnetlink: links, addresses, XDP attachment, and the kernel's own error texts.
