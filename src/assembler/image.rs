@@ -1,0 +1,184 @@
+//! A program before it is loaded: instructions, map specs and origins. Immutable.
+
+use super::{Insn, MapSpec, Origin, encode};
+
+/// Program types that Hardwire generates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProgramKind {
+    /// `BPF_PROG_TYPE_SOCKET_FILTER`.
+    SocketFilter,
+    /// `BPF_PROG_TYPE_SCHED_CLS`.
+    SchedCls,
+    /// `BPF_PROG_TYPE_XDP`.
+    Xdp,
+}
+
+impl ProgramKind {
+    /// The kernel's number (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`).
+    pub const fn id(self) -> u32 {
+        match self {
+            Self::SocketFilter => 1,
+            Self::SchedCls => 3,
+            Self::Xdp => 6,
+        }
+    }
+
+    /// The kernel's name, lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SocketFilter => "socket_filter",
+            Self::SchedCls => "sched_cls",
+            Self::Xdp => "xdp",
+        }
+    }
+}
+
+/// A function of the program; the first one starts at slot 0.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// Its name, as shown in logs and dumps.
+    pub name: String,
+    /// Its first slot.
+    pub slot: u32,
+}
+
+/// A program before loading. Made by [`Assembler::finish`](super::Assembler::finish); nothing
+/// changes it afterwards, and loading patches map descriptors into a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramImage {
+    pub(super) name: String,
+    pub(super) kind: ProgramKind,
+    pub(super) frags: bool,
+    pub(super) insns: Vec<Insn>,
+    pub(super) slots: Vec<u32>,
+    pub(super) slot_count: u32,
+    pub(super) origin_of: Vec<u32>,
+    pub(super) origins: Vec<Origin>,
+    pub(super) maps: Vec<MapSpec>,
+    pub(super) functions: Vec<Function>,
+}
+
+impl ProgramImage {
+    /// An image of instructions whose jumps are already resolved: decoded bytes, assembled text.
+    /// Every instruction has the origin `origin`. No structural check is made; see
+    /// [`check`](super::check::check).
+    pub fn from_insns(
+        name: impl Into<String>,
+        kind: ProgramKind,
+        insns: Vec<Insn>,
+        maps: Vec<MapSpec>,
+        origin: Origin,
+    ) -> Self {
+        let (slots, slot_count) = slots_of(&insns);
+        Self {
+            name: name.into(),
+            kind,
+            frags: false,
+            origin_of: vec![0; insns.len()],
+            insns,
+            slots,
+            slot_count,
+            origins: vec![origin],
+            maps,
+            functions: vec![Function { name: "main".to_owned(), slot: 0 }],
+        }
+    }
+
+    /// Its name: at most 15 bytes of letters, digits, `_` and `.`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its program type.
+    pub fn kind(&self) -> ProgramKind {
+        self.kind
+    }
+
+    /// Does it read XDP fragments, so that it must be loaded with `BPF_F_XDP_HAS_FRAGS`?
+    pub fn frags(&self) -> bool {
+        self.frags
+    }
+
+    /// The instructions, in order.
+    pub fn insns(&self) -> &[Insn] {
+        &self.insns
+    }
+
+    /// The first slot of the instruction with this index.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such instruction.
+    pub fn slot_of(&self, index: usize) -> u32 {
+        self.slots[index]
+    }
+
+    /// The index of the instruction that occupies `slot` (for the second half of a wide
+    /// instruction too), or nothing beyond the end.
+    pub fn index_at(&self, slot: u32) -> Option<usize> {
+        if slot >= self.slot_count {
+            return None;
+        }
+        Some(self.slots.partition_point(|&s| s <= slot) - 1)
+    }
+
+    /// How many slots it has.
+    pub fn slot_count(&self) -> u32 {
+        self.slot_count
+    }
+
+    /// Why the instruction with this index exists.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such instruction.
+    pub fn origin(&self, index: usize) -> &Origin {
+        let number = usize::try_from(self.origin_of[index]).expect("an index of this vector");
+        &self.origins[number]
+    }
+
+    /// The number of the origin of the instruction with this index, in
+    /// [`origins`](Self::origins). Runs of one number are explained once.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such instruction.
+    pub fn origin_number(&self, index: usize) -> u32 {
+        self.origin_of[index]
+    }
+
+    /// All origins, in order of first use.
+    pub fn origins(&self) -> &[Origin] {
+        &self.origins
+    }
+
+    /// The maps, by the index that instructions use.
+    pub fn maps(&self) -> &[MapSpec] {
+        &self.maps
+    }
+
+    /// The functions, in order of their slots.
+    pub fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The slots as the kernel takes them, little endian. Map references still hold indices
+    /// (`BPF_PSEUDO_MAP_IDX`).
+    pub fn encode(&self) -> Vec<[u8; 8]> {
+        encode::encode_all(&self.insns)
+    }
+}
+
+/// The first slot of each instruction, and the number of slots.
+pub(super) fn slots_of(insns: &[Insn]) -> (Vec<u32>, u32) {
+    let mut next = 0;
+    let slots = insns
+        .iter()
+        .map(|insn| {
+            let here = next;
+            next += insn.slots();
+            here
+        })
+        .collect();
+    (slots, next)
+}

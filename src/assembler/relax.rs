@@ -1,0 +1,263 @@
+//! From labels to offsets. Jumps have 16 bits; what does not reach is widened.
+//!
+//! Method: every jump starts short. A pass computes all addresses with the current forms and
+//! widens each jump that does not reach; a form never shrinks again, so the passes end, at the
+//! latest when everything is wide.
+//!
+//! A widened conditional jump is the negated condition over a `gotol`; for `if a & b`, which has
+//! no negation, and for `may_goto` the jump goes to the `gotol` and a `goto` skips it.
+//!
+//! The kernel replaces some instructions by longer sequences *after* it has read our offsets, and
+//! refuses a program whose jumps then no longer fit ("cannot be patched due to 16-bit range"). So
+//! the distance that decides counts each such instruction at its patched length.
+
+use super::{
+    AsmError, Insn, Target,
+    asm::{Item, index},
+    insn::{Branch, BranchKind, Callee, Imm64},
+};
+
+/// What the program became.
+pub(super) struct Laid {
+    pub(super) insns: Vec<Insn>,
+    /// For each instruction, the emitted item it comes from.
+    pub(super) item_of: Vec<usize>,
+    /// For each item (and the end), its first slot.
+    pub(super) slot_of_item: Vec<u32>,
+}
+
+/// Slots that `may_goto` has after the kernel has patched it: a count on the stack, since 6.15
+/// also the time. Source: `do_misc_fixups()` in `kernel/bpf/verifier.c`; the study measured 12.
+const MAY_GOTO_PATCHED: i64 = 12;
+/// Slots that a helper call may have after inlining (map lookups are the longest in use).
+const CALL_PATCHED: i64 = 10;
+/// Slots that a context load may have after conversion.
+const LOAD_PATCHED: i64 = 1;
+
+/// Form of an item in the layout.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Short,
+    Wide,
+}
+
+pub(super) fn lay_out(
+    items: &[Item],
+    bound: &[Option<usize>],
+    target: &Target,
+) -> Result<Laid, AsmError> {
+    let mut targets = vec![0; items.len()];
+    for (at, item) in items.iter().enumerate() {
+        if let Item::Branch(branch) = item {
+            targets[at] =
+                bound[index(branch.target)].ok_or(AsmError::UnboundLabel { index: at })?;
+        }
+    }
+    let mut forms = vec![Form::Short; items.len()];
+    loop {
+        let patched = addresses(items, |at| patched_slots(&items[at], forms[at]));
+        let mut changed = false;
+        for (at, item) in items.iter().enumerate() {
+            let Item::Branch(branch) = item else { continue };
+            if forms[at] == Form::Wide || !has_short_offset(branch.kind) {
+                continue;
+            }
+            let distance = patched[targets[at]] - patched[at + 1];
+            if i16::try_from(distance).is_ok() {
+                continue;
+            }
+            if !target.gotol {
+                let slot = slot(patched[at])?;
+                return Err(AsmError::OutOfRange { slot, distance });
+            }
+            forms[at] = Form::Wide;
+            changed = true;
+        }
+        if !changed {
+            break;
+        }
+    }
+    emit(items, &targets, &forms)
+}
+
+fn emit(items: &[Item], targets: &[usize], forms: &[Form]) -> Result<Laid, AsmError> {
+    let real = addresses(items, |at| real_slots(&items[at], forms[at]));
+    let mut insns = Vec::with_capacity(items.len());
+    let mut item_of = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let before = insns.len();
+        match item {
+            Item::Insn(insn) => insns.push(*insn),
+            Item::Branch(branch) => {
+                let distance = real[targets[at]] - real[at + 1];
+                resolve(branch, forms[at], distance, &mut insns)
+                    .ok_or(AsmError::OutOfRange { slot: slot(real[at])?, distance })?;
+            }
+        }
+        item_of.extend(std::iter::repeat_n(at, insns.len() - before));
+    }
+    let slot_of_item = real.iter().map(|&a| slot(a)).collect::<Result<_, _>>()?;
+    Ok(Laid { insns, item_of, slot_of_item })
+}
+
+/// The instructions of `branch`; nothing if `distance` does not fit after all.
+fn resolve(branch: &Branch, form: Form, distance: i64, out: &mut Vec<Insn>) -> Option<()> {
+    let long = i32::try_from(distance).ok()?;
+    match (branch.kind, form) {
+        (BranchKind::Call, _) => out.push(Insn::Call(Callee::Local(long))),
+        (BranchKind::FunctionAddress { dst }, _) => {
+            // Offsets of a function address count from the slot after the first half.
+            out.push(Insn::LoadImm64 { dst, value: Imm64::Function(long.checked_add(1)?) });
+        }
+        (BranchKind::Always, Form::Wide) => out.push(Insn::GotoLong { off: long }),
+        (BranchKind::Always, Form::Short) => {
+            out.push(Insn::Goto { off: i16::try_from(distance).ok()? });
+        }
+        (BranchKind::MayGoto, Form::Short) => {
+            out.push(Insn::MayGoto { off: i16::try_from(distance).ok()? });
+        }
+        (BranchKind::MayGoto, Form::Wide) => {
+            out.push(Insn::MayGoto { off: 1 });
+            out.push(Insn::Goto { off: 1 });
+            out.push(Insn::GotoLong { off: long });
+        }
+        (BranchKind::Cond { cond, width, dst, src }, Form::Short) => {
+            let off = i16::try_from(distance).ok()?;
+            out.push(Insn::Jump { cond, width, dst, src, off });
+        }
+        (BranchKind::Cond { cond, width, dst, src }, Form::Wide) => {
+            if let Some(cond) = cond.negated() {
+                out.push(Insn::Jump { cond, width, dst, src, off: 1 });
+            } else {
+                out.push(Insn::Jump { cond, width, dst, src, off: 1 });
+                out.push(Insn::Goto { off: 1 });
+            }
+            out.push(Insn::GotoLong { off: long });
+        }
+    }
+    Some(())
+}
+
+/// The address of each item, and of the end, when item `at` has `len(at)` slots.
+fn addresses(items: &[Item], len: impl Fn(usize) -> i64) -> Vec<i64> {
+    let mut next = 0;
+    let mut all = Vec::with_capacity(items.len() + 1);
+    for at in 0..items.len() {
+        all.push(next);
+        next += len(at);
+    }
+    all.push(next);
+    all
+}
+
+fn has_short_offset(kind: BranchKind) -> bool {
+    match kind {
+        BranchKind::Cond { .. } | BranchKind::Always | BranchKind::MayGoto => true,
+        BranchKind::Call | BranchKind::FunctionAddress { .. } => false,
+    }
+}
+
+fn real_slots(item: &Item, form: Form) -> i64 {
+    match item {
+        Item::Insn(insn) => i64::from(insn.slots()),
+        Item::Branch(branch) => match (branch.kind, form) {
+            (BranchKind::FunctionAddress { .. }, _) => 2,
+            (BranchKind::Call | BranchKind::Always, _) | (_, Form::Short) => 1,
+            (BranchKind::MayGoto, Form::Wide) => 3,
+            (BranchKind::Cond { cond, .. }, Form::Wide) => {
+                if cond.negated().is_some() {
+                    2
+                } else {
+                    3
+                }
+            }
+        },
+    }
+}
+
+fn patched_slots(item: &Item, form: Form) -> i64 {
+    let more = match item {
+        Item::Insn(Insn::Call(_)) => CALL_PATCHED,
+        Item::Insn(Insn::Load { .. }) => LOAD_PATCHED,
+        Item::Branch(Branch { kind: BranchKind::MayGoto, .. }) => MAY_GOTO_PATCHED,
+        Item::Insn(_) | Item::Branch(_) => 0,
+    };
+    real_slots(item, form) + more
+}
+
+fn slot(address: i64) -> Result<u32, AsmError> {
+    u32::try_from(address).map_err(|_| AsmError::TooLarge {
+        needed: usize::try_from(address).unwrap_or(usize::MAX),
+        limit: u32::MAX,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::assembler::{
+        Alu, AsmError, Assembler, Branch, Insn, Jmp, ProgramKind, Reg::R0, Target,
+        target::KernelVersion,
+    };
+
+    /// A jump over `between` one-slot instructions.
+    fn over(between: usize, target: &Target) -> Result<Vec<Insn>, AsmError> {
+        let mut asm = Assembler::new("t", ProgramKind::Xdp);
+        let end = asm.label();
+        asm.emit(Alu::Mov.imm(R0, 2));
+        asm.emit(Jmp::Eq.imm(R0, 2, end));
+        for _ in 0..between {
+            asm.emit(Alu::Add.imm(R0, 1));
+        }
+        asm.bind(end);
+        asm.emit(Insn::Exit);
+        asm.finish(target).map(|image| image.insns().to_vec())
+    }
+
+    #[test]
+    fn a_jump_at_the_reach_is_short_and_one_past_it_is_widened() {
+        let new = Target::newest();
+        let insns = over(32767, &new).expect("in reach");
+        assert!(matches!(insns[1], Insn::Jump { cond: Jmp::Eq, off: 32767, .. }));
+        let insns = over(32768, &new).expect("widened");
+        assert!(matches!(insns[1], Insn::Jump { cond: Jmp::Ne, off: 1, .. }));
+        assert_eq!(insns[2], Insn::GotoLong { off: 32768 });
+    }
+
+    #[test]
+    fn a_jump_one_past_the_reach_is_an_error_not_a_wrap() {
+        let old = Target::of_version(KernelVersion::OLDEST);
+        assert!(over(32767, &old).is_ok());
+        assert_eq!(over(32768, &old), Err(AsmError::OutOfRange { slot: 1, distance: 32768 }));
+    }
+
+    #[test]
+    fn a_wide_may_goto_and_a_wide_bit_test_keep_their_meaning() {
+        let mut asm = Assembler::new("t", ProgramKind::Xdp);
+        let end = asm.label();
+        asm.emit(Alu::Mov.imm(R0, 2));
+        asm.emit(Branch::may_goto(end));
+        asm.emit(Jmp::Set.imm(R0, 1, end));
+        for _ in 0..40_000 {
+            asm.emit(Alu::Add.imm(R0, 1));
+        }
+        asm.bind(end);
+        asm.emit(Insn::Exit);
+        let image = asm.finish(&Target::newest()).expect("fits");
+        let insns = image.insns();
+        assert_eq!(insns[1], Insn::MayGoto { off: 1 });
+        assert_eq!(insns[2], Insn::Goto { off: 1 });
+        assert_eq!(insns[3], Insn::GotoLong { off: 40_003 });
+        assert!(matches!(insns[4], Insn::Jump { cond: Jmp::Set, off: 1, .. }));
+        assert_eq!(insns[5], Insn::Goto { off: 1 });
+        assert_eq!(insns[6], Insn::GotoLong { off: 40_000 });
+    }
+
+    #[test]
+    fn an_unbound_label_is_named() {
+        let mut asm = Assembler::new("t", ProgramKind::Xdp);
+        let never = asm.label();
+        asm.emit(Branch::goto(never));
+        let got = asm.finish(&Target::newest()).map(|_| ());
+        assert_eq!(got, Err(AsmError::UnboundLabel { index: 0 }));
+    }
+}
