@@ -8,3 +8,5 @@
 
 pub mod event;
 pub mod ir;
+pub mod reference;
+pub mod scope;

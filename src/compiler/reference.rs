@@ -1,0 +1,203 @@
+//! The obvious matcher: the oracle that every other engine is compared with.
+//!
+//! Every pattern is tried at every position, byte by byte. It shares nothing with the generated
+//! code but the input, [`Matcher`], and gives what DESIGN means: the verdict of a frame, and the
+//! patterns that occur in it.
+
+use super::ir::{FRAME_BYTES_MAX, Match, Matcher, Outcome, Pattern, Report};
+use super::scope::{Hook, scope_of};
+
+/// What becomes of `input`, seen by `hook`, and what was found in it.
+///
+/// Of an input longer than [`FRAME_BYTES_MAX`] the first so many bytes are searched; if its scope
+/// reaches further and nothing was found, the outcome is not `searched`. With [`Report::First`]
+/// the match is the one that ends first, of several the one with the lowest id.
+pub fn search(matcher: &Matcher, input: &[u8], hook: Hook) -> Outcome {
+    let verdicts = matcher.verdicts;
+    let Some(scope) = scope_of(input, matcher.scope, hook) else {
+        let verdict = verdicts.out_of_scope;
+        return Outcome { in_scope: false, searched: true, verdict, matches: Vec::new() };
+    };
+    let limit = size(FRAME_BYTES_MAX);
+    let searchable = &input[scope.start.min(limit)..scope.end.min(limit)];
+
+    let mut matches = Vec::new();
+    for pattern in &matcher.patterns {
+        if let Some(end) = first_end(pattern, searchable) {
+            let end = u32::try_from(end).expect("at most FRAME_BYTES_MAX bytes are searched");
+            matches.push(Match { id: pattern.id, end });
+        }
+    }
+    matches.sort();
+    if matcher.report == Report::First {
+        let first = matches.iter().copied().min_by_key(|found| (found.end, found.id));
+        matches = first.into_iter().collect();
+    }
+
+    let found = !matches.is_empty();
+    let verdict = if found { verdicts.on_match } else { verdicts.on_miss };
+    Outcome { in_scope: true, searched: found || scope.end <= limit, verdict, matches }
+}
+
+/// The smallest exclusive end of an occurrence of `pattern` in `scope`, inside its window.
+///
+/// All occurrences of a literal have the same length, so the first one has the smallest end.
+pub fn first_end(pattern: &Pattern, scope: &[u8]) -> Option<usize> {
+    let window_end = pattern.window.depth.map_or(scope.len(), |depth| {
+        size(pattern.window.offset).saturating_add(size(depth)).min(scope.len())
+    });
+    let mut start = size(pattern.window.offset);
+    while start + pattern.bytes.len() <= window_end {
+        let end = start + pattern.bytes.len();
+        if equal(&pattern.bytes, &scope[start..end], pattern.ignore_case) {
+            return Some(end);
+        }
+        start += 1;
+    }
+    None
+}
+
+fn equal(pattern: &[u8], bytes: &[u8], ignore_case: bool) -> bool {
+    for (wanted, byte) in pattern.iter().zip(bytes) {
+        let same = if ignore_case { wanted.eq_ignore_ascii_case(byte) } else { wanted == byte };
+        if !same {
+            return false;
+        }
+    }
+    true
+}
+
+fn size(bytes: u32) -> usize {
+    usize::try_from(bytes).expect("Linux has no 16-bit machines")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ir::{Scope, Verdict, Verdicts, Window};
+    use super::*;
+
+    /// Every string over {a, b} of at most `max_len` bytes, shortest first.
+    fn strings(max_len: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut from = 0;
+        for _ in 0..max_len {
+            let longest = all[from..].to_vec();
+            from = all.len();
+            all.extend(longest.iter().flat_map(|s| ["a", "b"].map(|letter| s.clone() + letter)));
+        }
+        all
+    }
+
+    fn pattern(id: u32, bytes: &[u8]) -> Pattern {
+        Pattern { id, bytes: bytes.to_vec(), ignore_case: false, window: Window::default() }
+    }
+
+    fn raw(patterns: Vec<Pattern>, report: Report) -> Matcher {
+        let verdicts = Verdicts {
+            on_match: Verdict::Drop,
+            on_miss: Verdict::Tx,
+            out_of_scope: Verdict::Abort,
+        };
+        Matcher { patterns, scope: Scope::Raw, report, verdicts }
+    }
+
+    /// Goal: no off-by-one in the window and in the end.
+    /// Method: the standard library's search, in the whole of a small space.
+    #[test]
+    fn every_small_needle_in_every_small_haystack_and_window_agrees_with_the_standard_library() {
+        for needle in strings(3).iter().filter(|needle| !needle.is_empty()) {
+            for haystack in strings(6) {
+                for offset in 0..=7 {
+                    for depth in (0..=7).map(Some).chain([None]) {
+                        let depth_end = depth.map_or(usize::MAX, |depth| offset + depth);
+                        let window = haystack.get(offset..haystack.len().min(depth_end));
+                        let expected = window
+                            .and_then(|window| window.find(needle))
+                            .map(|at| offset + at + needle.len());
+                        let mut pattern = pattern(1, needle.as_bytes());
+                        pattern.window.offset = u32::try_from(offset).unwrap();
+                        pattern.window.depth = depth.map(|depth| u32::try_from(depth).unwrap());
+                        let found = first_end(&pattern, haystack.as_bytes());
+                        assert_eq!(found, expected, "{needle} in {haystack}, {:?}", pattern.window);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_ignored_for_ascii_letters_alone() {
+        for (needle, haystack, expected) in [
+            ("get", "GET", true),
+            ("GeT", "gEt", true),
+            ("@[`{", "@[`{", true),
+            ("@", "`", false),
+            ("[", "{", false),
+            ("\u{c4}", "\u{e4}", false),
+        ] {
+            let mut pattern = pattern(1, needle.as_bytes());
+            pattern.ignore_case = true;
+            let found = first_end(&pattern, haystack.as_bytes()).is_some();
+            assert_eq!(found, expected, "{needle} in {haystack}");
+        }
+    }
+
+    #[test]
+    fn all_gives_every_pattern_by_id_with_its_smallest_end_and_first_gives_one() {
+        let patterns = vec![
+            pattern(2, b"bc"),
+            pattern(3, b"abc"),
+            pattern(5, b"x"),
+            pattern(7, b"bc"),
+            pattern(9, b"abcabcabc"),
+        ];
+        let all = search(&raw(patterns.clone(), Report::All), b"zabcabc", Hook::Xdp);
+        let ends: Vec<_> = all.matches.iter().map(|found| (found.id, found.end)).collect();
+        assert_eq!(ends, [(2, 4), (3, 4), (7, 4)]);
+        assert_eq!((all.in_scope, all.searched, all.verdict), (true, true, Verdict::Drop));
+
+        let first = search(&raw(patterns, Report::First), b"zabcabc", Hook::Xdp);
+        assert_eq!(first.matches, [Match { id: 2, end: 4 }]);
+    }
+
+    #[test]
+    fn no_patterns_and_no_bytes_are_a_miss() {
+        for (patterns, input) in [(vec![], &b"abc"[..]), (vec![pattern(1, b"a")], b"")] {
+            let outcome = search(&raw(patterns, Report::All), input, Hook::Xdp);
+            assert_eq!((outcome.verdict, outcome.matches), (Verdict::Tx, vec![]));
+        }
+    }
+
+    #[test]
+    fn out_of_scope_frames_get_their_own_verdict() {
+        let mut matcher = raw(vec![pattern(1, b"a")], Report::All);
+        matcher.scope = Scope::Payload;
+        let outcome = search(&matcher, b"aaaaaaaaaaaaaaaaaaaaaaa", Hook::Xdp);
+        let expected = Outcome {
+            in_scope: false,
+            searched: true,
+            verdict: Verdict::Abort,
+            matches: Vec::new(),
+        };
+        assert_eq!(outcome, expected);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_longest_frame_is_unsearched_and_not_a_miss_in_silence() {
+        let limit = size(FRAME_BYTES_MAX);
+        // (length, position of the only occurrence, searched, found)
+        for (len, at, searched, found) in [
+            (limit, limit - 2, true, true),
+            (limit, limit, true, false),
+            (limit + 1, 0, true, true),
+            (limit + 1, limit - 1, false, false),
+        ] {
+            let mut input = vec![b'.'; len];
+            input.extend(b"ab");
+            input[at..at + 2].copy_from_slice(b"ab");
+            input.truncate(len);
+            let outcome = search(&raw(vec![pattern(1, b"ab")], Report::All), &input, Hook::Xdp);
+            assert_eq!((outcome.searched, !outcome.matches.is_empty()), (searched, found), "{at}");
+        }
+    }
+}
