@@ -1,1 +1,37 @@
-//! rtnetlink: links, addresses, XDP attachment, and the kernel's own error texts.
+//! rtnetlink: links, addresses, XDP attachment, network namespaces, and the kernel's own error
+//! texts.
+//!
+//! A [`Socket`] speaks to the kernel; its methods are grouped by what they change:
+//!
+//! - [`message`] and [`attribute`] are the wire format: they build requests and read answers, and
+//!   treat every length in an answer as a claim to be checked;
+//! - [`socket`] sends one request and collects its whole answer, within named limits;
+//! - [`link`] looks up, lists, creates, changes and deletes interfaces, [`xdp`] attaches programs to
+//!   them, [`address`] and [`neighbour`] give them addresses, [`watch`] tells when they change;
+//! - [`namespace`] makes network namespaces that vanish with the process, [`lab`] joins two of them
+//!   by a veth pair for tests and demonstrations;
+//! - [`error`] is what can go wrong, with the kernel's extended acknowledgement.
+//!
+//! Programs are plain descriptors here: this room knows nothing of BPF, contains no `unsafe`, and
+//! never runs `ip`.
+
+pub mod address;
+pub mod attribute;
+pub mod error;
+pub mod lab;
+pub mod link;
+pub mod message;
+pub mod namespace;
+pub mod neighbour;
+pub mod socket;
+pub mod watch;
+pub mod xdp;
+
+pub use address::InterfaceAddress;
+pub use error::{Malformed, NetlinkError, Operation};
+pub use lab::Lab;
+pub use link::{Link, Veth};
+pub use namespace::Namespace;
+pub use socket::Socket;
+pub use watch::{LinkEvent, LinkWatch};
+pub use xdp::{OnOccupied, XdpAttachment, XdpMode};
