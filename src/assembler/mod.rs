@@ -10,12 +10,15 @@
 
 pub mod asm;
 pub mod check;
+pub mod disasm;
+pub mod emit;
 pub mod encode;
 pub mod error;
 pub mod helper;
 pub mod image;
 pub mod insn;
 pub mod label;
+pub mod listing;
 pub mod map_spec;
 pub mod opcode;
 pub mod origin;
