@@ -6,7 +6,11 @@
 //!
 //! [`ProgramImage`]: crate::assembler::ProgramImage
 
+pub mod error;
 pub mod event;
 pub mod ir;
+pub mod pattern;
 pub mod reference;
 pub mod scope;
+
+pub use error::CompileError;

@@ -1,0 +1,112 @@
+//! Why there is no program.
+
+use crate::assembler::AsmError;
+use std::ops::Range;
+
+/// A pattern, or a set of them, that cannot be turned into a program.
+///
+/// `Display` is one line and never repeats its `source()`; [`hint`](Self::hint) says what to do
+/// next; [`span`](Self::span) says where in the pattern text to point.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompileError {
+    /// The pattern text is malformed.
+    #[error("{what} at byte {}", span.start)]
+    Syntax {
+        /// What was found, in the user's terms: "unknown escape \q".
+        what: String,
+        /// Bytes of the pattern text, counted from 0.
+        span: Range<usize>,
+        /// What would be right there.
+        hint: &'static str,
+    },
+    /// A form of pattern that is planned, but that this version does not compile.
+    #[error("{what} at byte {}: not supported yet", span.start)]
+    NotSupported {
+        /// What was found: "a wildcard (?)".
+        what: String,
+        /// Bytes of the pattern text, counted from 0.
+        span: Range<usize>,
+        /// What can be written instead.
+        hint: &'static str,
+    },
+    /// The pattern has no bytes, so that it would match everything.
+    #[error("{what} is empty")]
+    Empty {
+        /// "the literal", "the hex string".
+        what: &'static str,
+    },
+    /// The pattern is longer than generated code can compare.
+    #[error("{what} has {bytes} bytes; the limit is {limit}")]
+    TooLong {
+        /// "the literal", "the hex string".
+        what: &'static str,
+        /// Its length after escapes, in bytes.
+        bytes: usize,
+        /// [`LITERAL_BYTES_MAX`](super::ir::LITERAL_BYTES_MAX).
+        limit: usize,
+    },
+    /// More patterns than one program can count.
+    #[error("{patterns} patterns; the limit of one program is {limit}")]
+    TooManyPatterns {
+        /// How many there are.
+        patterns: usize,
+        /// [`PATTERNS_MAX`](super::ir::PATTERNS_MAX).
+        limit: usize,
+    },
+    /// The chosen strategy does not fit the target's program size limit.
+    #[error("the program needs {needed} slots; the target allows {limit}")]
+    ProgramTooLarge {
+        /// What the plan came to, in slots.
+        needed: usize,
+        /// The target's limit, in slots.
+        limit: usize,
+    },
+    /// No strategy can answer the question on this target.
+    #[error("{what} cannot be compiled for this target: {why}")]
+    Target {
+        /// What was asked for: "a search of fragments".
+        what: String,
+        /// What the target lacks.
+        why: String,
+    },
+    /// The generated code could not be assembled.
+    #[error("the program could not be assembled")]
+    Assemble(#[from] AsmError),
+}
+
+impl CompileError {
+    /// The part of the pattern text to underline, in bytes, if any.
+    pub fn span(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::Syntax { span, .. } | Self::NotSupported { span, .. } => Some(span),
+            Self::Empty { .. }
+            | Self::TooLong { .. }
+            | Self::TooManyPatterns { .. }
+            | Self::ProgramTooLarge { .. }
+            | Self::Target { .. }
+            | Self::Assemble(_) => None,
+        }
+    }
+
+    /// One sentence of advice, or nothing. Never a guess.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Syntax { hint, .. } | Self::NotSupported { hint, .. } => Some(hint),
+            Self::Empty { .. } => Some("write at least one byte"),
+            Self::TooLong { .. } => Some("search for a part of it that is rare enough"),
+            Self::TooManyPatterns { .. } => Some("split the set over several programs"),
+            Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
+            Self::Target { .. } | Self::Assemble(_) => None,
+        }
+    }
+
+    /// The same error, about a text in front of which `bytes` more bytes stand.
+    #[must_use]
+    pub(crate) fn behind(mut self, bytes: usize) -> Self {
+        if let Self::Syntax { span, .. } | Self::NotSupported { span, .. } = &mut self {
+            *span = span.start + bytes..span.end + bytes;
+        }
+        self
+    }
+}
