@@ -1,0 +1,81 @@
+//! Facts about the running machine that the kernel shows as files.
+
+use std::{fs, io, num::NonZeroUsize};
+
+use crate::assembler::KernelVersion;
+
+/// Most CPUs that a list may name; the kernel's own bound is 8192 (`CONFIG_NR_CPUS`).
+const CPUS_MAX: usize = 65_536;
+
+/// The release of the running kernel, as `uname -r` prints it.
+///
+/// # Errors
+///
+/// If `/proc` is not mounted.
+pub fn release() -> io::Result<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").map_err(|e| at(e, "osrelease"))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The version of the running kernel. For messages and for checking probes; what the kernel can do
+/// is [`features`](super::features)' business, because vendors backport.
+///
+/// # Errors
+///
+/// If the release cannot be read or begins with no version.
+pub fn version() -> io::Result<KernelVersion> {
+    release()?.parse().map_err(|e: String| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// How many CPUs could ever run: the number of values of a per-CPU map entry.
+///
+/// # Errors
+///
+/// If `/sys` is not mounted or the list is malformed. There is no guess: the kernel writes this
+/// many values into a buffer of ours.
+pub fn possible_cpus() -> io::Result<NonZeroUsize> {
+    const PATH: &str = "/sys/devices/system/cpu/possible";
+    let text = fs::read_to_string(PATH).map_err(|e| at(e, PATH))?;
+    count_cpus(text.trim_end())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{PATH} holds {text:?}")))
+}
+
+/// How many CPUs a list such as `0-3,8` names.
+fn count_cpus(list: &str) -> Option<NonZeroUsize> {
+    let mut count = 0_usize;
+    for part in list.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+        if first > last || last >= CPUS_MAX {
+            return None;
+        }
+        count += last - first + 1;
+    }
+    NonZeroUsize::new(count)
+}
+
+fn at(err: io::Error, path: &str) -> io::Error {
+    io::Error::new(err.kind(), format!("{path}: {err}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_lists_are_counted_not_spanned() {
+        for (list, want) in [
+            ("0", Some(1)),
+            ("0-1", Some(2)),
+            ("0-3,8", Some(5)),
+            ("0,2-5,7", Some(6)),
+            ("", None),
+            ("3-1", None),
+            ("0-", None),
+            ("a", None),
+            ("0-99999999", None),
+        ] {
+            assert_eq!(count_cpus(list).map(NonZeroUsize::get), want, "{list:?}");
+        }
+    }
+}

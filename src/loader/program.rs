@@ -1,0 +1,392 @@
+//! Programs: load an image, ask about what was loaded.
+//!
+//! Loading goes maps, patch, load, and only if that fails load again with a log: a valid program
+//! fails with `ENOSPC` when its log does not fit, so a log must never decide.
+
+use std::{
+    ffi::CString,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
+};
+
+use super::{
+    LoadError, Map, MapError, VerifierLog, VerifierStats,
+    capability::{self, Capabilities, Capability},
+    map::kernel_name,
+    memlock,
+    sys::{
+        self,
+        program::{Load, Loaded, Log},
+    },
+};
+use crate::assembler::{Insn, MapKind, ProgramImage, ProgramKind, encode, insn::Imm64};
+
+/// The program may see packets in several buffers (`BPF_F_XDP_HAS_FRAGS`, Linux 5.18).
+const F_XDP_HAS_FRAGS: u32 = 1 << 5;
+
+/// Decides about GPL-only helpers; the generated program is derived from nothing of the kernel's.
+const LICENSE: &std::ffi::CStr = c"GPL";
+
+/// Bits of `log_level` (`include/linux/bpf_verifier.h`).
+const LOG_TRACE: u32 = 1;
+const LOG_STATS: u32 = 4;
+
+/// Bytes of the first log buffer.
+const LOG_BYTES_FIRST: usize = 64 * 1024;
+
+/// Most bytes of a log. A program that the verifier gives up on after a million instructions
+/// leaves about a hundred bytes for each; from Linux 6.4 on the buffer keeps the *end*, where the
+/// reason is, and before that a longer log is cut and says so.
+pub const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Most slots of a program with `CAP_BPF` (`BPF_COMPLEXITY_LIMIT_INSNS`) and without
+/// (`BPF_MAXINSNS`).
+const SLOTS_MAX: (u32, u32) = (1_000_000, 4096);
+
+/// How to load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Also load a good program once more for the verifier's statistics: see
+    /// [`Program::stats`]. Doubles the time.
+    pub log: bool,
+}
+
+/// A program in the kernel, with the maps of its image. Dropping it gives up our hold on it; what
+/// it is attached to keeps it.
+#[derive(Debug)]
+pub struct Program {
+    fd: OwnedFd,
+    name: String,
+    prog_type: u32,
+    frags: bool,
+    maps: Vec<Map>,
+    stats: Option<VerifierStats>,
+}
+
+impl Program {
+    /// Create the maps of `image`, put their descriptors into a copy of its instructions, and have
+    /// the kernel verify and load them.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`]; nothing is left behind.
+    pub fn load(image: &ProgramImage, options: &LoadOptions) -> Result<Self, LoadError> {
+        let name = program_name(image)?;
+        let maps = create_maps(image)?;
+        let slots = patch(image, &maps)?;
+        let attempt = Attempt { image, slots: &slots, name: &name };
+        let fd = attempt.load(None).program.or_else(|first| attempt.explain(first))?;
+        Ok(Self {
+            fd,
+            name: image.name().to_owned(),
+            prog_type: image.kind().id(),
+            frags: image.frags(),
+            maps,
+            stats: if options.log { attempt.stats() } else { None },
+        })
+    }
+
+    /// The program with this id. Needs `CAP_SYS_ADMIN`. It has no [`maps`](Self::maps) here.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none, `PermissionDenied`.
+    pub fn by_id(id: u32) -> io::Result<Self> {
+        let fd = sys::object::prog_by_id(id)?;
+        let info = ProgramInfo::of(fd.as_fd())?;
+        Ok(Self {
+            fd,
+            name: info.name,
+            prog_type: info.prog_type,
+            frags: false,
+            maps: Vec::new(),
+            stats: None,
+        })
+    }
+
+    /// The ids of all loaded programs, ascending. Needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied`.
+    pub fn ids() -> io::Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        loop {
+            // Ascending ids end this loop: the kernel counts them with 31 bits.
+            match sys::object::prog_next_id(ids.last().copied().unwrap_or(0)) {
+                Ok(id) => ids.push(id),
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => return Ok(ids),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    /// Its name, at most 15 bytes.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kernel's number of its type.
+    pub fn prog_type(&self) -> u32 {
+        self.prog_type
+    }
+
+    /// Was it loaded with `BPF_F_XDP_HAS_FRAGS`? `false` if it was found by id.
+    pub fn frags(&self) -> bool {
+        self.frags
+    }
+
+    /// Its maps, in the order of the image.
+    pub fn maps(&self) -> &[Map] {
+        &self.maps
+    }
+
+    /// What verifying it took, if [`LoadOptions::log`] asked for it.
+    pub fn stats(&self) -> Option<&VerifierStats> {
+        self.stats.as_ref()
+    }
+
+    /// What the kernel says about it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn info(&self) -> io::Result<ProgramInfo> {
+        ProgramInfo::of(self.as_fd())
+    }
+
+    /// Its instructions as the verifier left them, in slots. Empty where the kernel hides them (no
+    /// `CAP_BPF` or `CAP_PERFMON`, a hardened JIT).
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn xlated(&self) -> io::Result<Vec<[u8; 8]>> {
+        sys::object::prog_insns(self.as_fd())
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// What the kernel says about a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramInfo {
+    /// Its id.
+    pub id: u32,
+    /// The kernel's number of its type.
+    pub prog_type: u32,
+    /// Its name.
+    pub name: String,
+    /// A hash of its instructions without map descriptors.
+    pub tag: [u8; 8],
+    /// Bytes of machine code; 0 if it is interpreted or hidden.
+    pub jited_prog_len: u32,
+    /// Bytes of bytecode as the verifier left it; 0 if hidden.
+    pub xlated_prog_len: u32,
+    /// Instructions that the verifier processed. Linux 5.16.
+    pub verified_insns: Option<u32>,
+    /// When it was loaded, in nanoseconds since boot.
+    pub load_time_ns: u64,
+    /// Who loaded it.
+    pub created_by_uid: u32,
+    /// The ids of its maps.
+    pub map_ids: Vec<u32>,
+    /// Nanoseconds that it ran; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub run_time_ns: u64,
+    /// How often it ran; 0 unless `kernel.bpf_stats_enabled` is set.
+    pub run_count: u64,
+}
+
+impl ProgramInfo {
+    fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let info = sys::object::prog_info(fd)?;
+        let map_ids = sys::object::prog_map_ids(fd)?;
+        let end = info.name.iter().position(|&b| b == 0).unwrap_or(info.name.len());
+        Ok(Self {
+            id: info.id,
+            prog_type: info.prog_type,
+            name: String::from_utf8_lossy(&info.name[..end]).into_owned(),
+            tag: info.tag,
+            jited_prog_len: info.jited_prog_len,
+            xlated_prog_len: info.xlated_prog_len,
+            // Every program has at least one instruction, so 0 is an older kernel's silence.
+            verified_insns: (info.verified_insns != 0).then_some(info.verified_insns),
+            load_time_ns: info.load_time,
+            created_by_uid: info.created_by_uid,
+            map_ids,
+            run_time_ns: info.run_time_ns,
+            run_count: info.run_cnt,
+        })
+    }
+
+    /// The tag as the kernel prints it: 16 hexadecimal digits.
+    pub fn tag_hex(&self) -> String {
+        self.tag.iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+fn program_name(image: &ProgramImage) -> Result<CString, LoadError> {
+    kernel_name(image.name()).ok_or_else(|| LoadError::Image {
+        name: image.name().to_owned(),
+        what: "a name has at most 15 letters, digits, `_` and `.`".to_owned(),
+    })
+}
+
+fn create_maps(image: &ProgramImage) -> Result<Vec<Map>, LoadError> {
+    let fail = |source: MapError| match &source {
+        MapError::Create { source, .. } if source.raw_os_error() == Some(libc::ENOSYS) => {
+            LoadError::NoBpf
+        }
+        MapError::Name { .. }
+        | MapError::Create { .. }
+        | MapError::Cpus { .. }
+        | MapError::ValueLength { .. }
+        | MapError::NotAnArray { .. }
+        | MapError::Access { .. } => LoadError::Map { name: image.name().to_owned(), source },
+    };
+    image.maps().iter().map(|spec| Map::create(spec).map_err(fail)).collect()
+}
+
+/// The slots of `image` with descriptors in place of map indices.
+fn patch(image: &ProgramImage, maps: &[Map]) -> Result<Vec<[u8; 8]>, LoadError> {
+    let wrong = |slot: u32, what: String| LoadError::Image {
+        name: image.name().to_owned(),
+        what: format!("slot {slot}: {what}"),
+    };
+    let mut insns = image.insns().to_vec();
+    for (at, insn) in insns.iter_mut().enumerate() {
+        let Insn::LoadImm64 { value, .. } = insn else { continue };
+        let index = match *value {
+            Imm64::MapIndex(index) | Imm64::MapIndexValue { index, .. } => index,
+            Imm64::MapFd(_) | Imm64::MapValue { .. } => {
+                let what = "holds a descriptor; an image refers to maps by index".to_owned();
+                return Err(wrong(image.slot_of(at), what));
+            }
+            Imm64::Value(_) | Imm64::BtfId { .. } | Imm64::Function(_) => continue,
+        };
+        let map = usize::try_from(index).ok().and_then(|index| maps.get(index));
+        let map = map.ok_or_else(|| {
+            wrong(image.slot_of(at), format!("refers to map {index} of {}", maps.len()))
+        })?;
+        let fd: RawFd = std::os::fd::AsRawFd::as_raw_fd(&map.as_fd());
+        *value = match *value {
+            Imm64::MapIndexValue { offset, .. } => {
+                if map.spec().kind != MapKind::Array {
+                    let kind = map.spec().kind.name();
+                    let what = format!("no direct pointer to a value of a {kind} map");
+                    return Err(wrong(image.slot_of(at), what));
+                }
+                Imm64::MapValue { fd, offset }
+            }
+            Imm64::MapIndex(_)
+            | Imm64::MapFd(_)
+            | Imm64::MapValue { .. }
+            | Imm64::Value(_)
+            | Imm64::BtfId { .. }
+            | Imm64::Function(_) => Imm64::MapFd(fd),
+        };
+    }
+    Ok(encode::encode_all(&insns))
+}
+
+/// One image on its way into the kernel, as often as it takes.
+struct Attempt<'a> {
+    image: &'a ProgramImage,
+    slots: &'a [[u8; 8]],
+    name: &'a CString,
+}
+
+impl Attempt<'_> {
+    fn load(&self, log: Option<Log<'_>>) -> Loaded {
+        let flags = if self.image.frags() { F_XDP_HAS_FRAGS } else { 0 };
+        let mut args = Load {
+            prog_type: self.image.kind().id(),
+            slots: self.slots,
+            license: LICENSE,
+            flags,
+            name: self.name,
+            log,
+        };
+        if args.log.is_some() {
+            return sys::program::load(&mut args);
+        }
+        let program = memlock::with(|| sys::program::load(&mut args).program);
+        Loaded { program, log_bytes: 0 }
+    }
+
+    /// Load with a log that grows until it fits. Returns what the last load brought, the log, and
+    /// whether it is whole.
+    fn load_logged(&self, level: u32) -> (io::Result<OwnedFd>, String, bool) {
+        let mut size = LOG_BYTES_FIRST;
+        loop {
+            let mut buffer = vec![0; size];
+            let loaded = self.load(Some(Log { level, buffer: &mut buffer }));
+            let full = matches!(&loaded.program, Err(e) if e.raw_os_error() == Some(libc::ENOSPC));
+            if !full || size >= LOG_BYTES_MAX {
+                return (loaded.program, log_text(&buffer), !full);
+            }
+            let told = usize::try_from(loaded.log_bytes).expect("u32 fits");
+            // A kernel before 6.4 tells nothing. A little more than told, because states and times
+            // may print differently the next time.
+            let more = if told > size { told + told / 8 } else { size * 4 };
+            size = more.min(LOG_BYTES_MAX);
+        }
+    }
+
+    /// What verifying the program takes; nothing if it does not load again.
+    fn stats(&self) -> Option<VerifierStats> {
+        let (program, text, _) = self.load_logged(LOG_STATS);
+        program.ok().map(|_| VerifierStats::of_log(&text))
+    }
+
+    /// Why the first load failed with `first`; or a program, if a second one does not fail.
+    fn explain(&self, first: io::Error) -> Result<OwnedFd, LoadError> {
+        let name = self.image.name().to_owned();
+        if first.raw_os_error() == Some(libc::ENOSYS) {
+            return Err(LoadError::NoBpf);
+        }
+        let (program, text, whole) = self.load_logged(LOG_TRACE | LOG_STATS);
+        let again = match program {
+            Ok(fd) => return Ok(fd),
+            Err(again) => again,
+        };
+        // With ENOSPC the log did not fit, and the first answer was about the program.
+        let source = if again.raw_os_error() == Some(libc::ENOSPC) { first } else { again };
+        if !text.trim().is_empty() {
+            let log = Box::new(VerifierLog::read(&text, whole, Some(self.image)));
+            return Err(LoadError::Rejected { name, log, source });
+        }
+        Err(match source.raw_os_error() {
+            Some(libc::EPERM) => LoadError::Privilege {
+                name,
+                kind: self.image.kind().name(),
+                missing: capability::missing(needed(self.image.kind())),
+                source,
+            },
+            Some(libc::E2BIG) => {
+                let bpf = Capabilities::of_process().is_ok_and(|c| c.covers(Capability::Bpf));
+                let limit = if bpf { SLOTS_MAX.0 } else { SLOTS_MAX.1 };
+                LoadError::TooLarge { name, slots: self.slots.len(), limit }
+            }
+            _ => LoadError::Refused { name, source },
+        })
+    }
+}
+
+/// What loading a program of this type needs, as a rule.
+fn needed(kind: ProgramKind) -> &'static [Capability] {
+    match kind {
+        ProgramKind::SocketFilter => &[Capability::Bpf],
+        ProgramKind::SchedCls | ProgramKind::Xdp => &[Capability::Bpf, Capability::NetAdmin],
+    }
+}
+
+/// The text in a log buffer: up to the first NUL.
+fn log_text(buffer: &[u8]) -> String {
+    let end = buffer.iter().position(|&b| b == 0).unwrap_or(buffer.len());
+    String::from_utf8_lossy(&buffer[..end]).into_owned()
+}

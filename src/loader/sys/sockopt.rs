@@ -1,0 +1,41 @@
+//! The two socket options that attach and detach a socket filter.
+
+use std::{
+    ffi::c_int,
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
+
+/// Set an integer option at level `SOL_SOCKET`.
+fn set(socket: BorrowedFd<'_>, option: c_int, value: c_int) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(size_of::<c_int>()).expect("four");
+    // SAFETY: the kernel reads `len` bytes of `value`, a local that outlives the call.
+    let ret = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw const value).cast(),
+            len,
+        )
+    };
+    if ret == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Make `program` the socket's filter; replaces the one there is (`SO_ATTACH_BPF`).
+///
+/// # Errors
+///
+/// `EPERM`: the filter is locked; `EINVAL`: not a program of type `SOCKET_FILTER`; `ENOTSOCK`.
+pub(crate) fn attach_bpf(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SO_ATTACH_BPF, program.as_raw_fd())
+}
+
+/// Remove the socket's filter (`SO_DETACH_BPF`).
+///
+/// # Errors
+///
+/// `ENOENT`: there is none; `EPERM`: it is locked.
+pub(crate) fn detach_bpf(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SO_DETACH_BPF, 0)
+}
