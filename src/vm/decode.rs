@@ -1,0 +1,411 @@
+//! From instructions to the form that runs: one [`Op`] of sixteen bytes a slot.
+//!
+//! Everything that does not depend on values is decided here, once: the operation is one flat
+//! number, a jump has its absolute target, and an immediate operand reads the register that is
+//! always zero, so that the second operand is `registers[src] + imm` in every case. What cannot
+//! run at all (a descriptor, a jump to no instruction, a write to the frame pointer) becomes an
+//! operation that traps *when it is reached*, because a program may contain such code unreached.
+
+use super::trap::TrapReason;
+use crate::assembler::{
+    Insn, Reg, Size, Width,
+    check::target_offset,
+    insn::{Alu, Bits, Callee, Imm64, Jmp, Operand, Swap},
+};
+
+/// The register that always holds zero; no instruction can name it.
+const ZERO: u8 = 11;
+
+/// One operation. The suffix is the operand width; `Load`s are zero-extending unless `Sx`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Code {
+    Add64,
+    Sub64,
+    Mul64,
+    Div64,
+    SDiv64,
+    Or64,
+    And64,
+    Lsh64,
+    Rsh64,
+    Mod64,
+    SMod64,
+    Xor64,
+    Mov64,
+    Arsh64,
+    Neg64,
+    Add32,
+    Sub32,
+    Mul32,
+    Div32,
+    SDiv32,
+    Or32,
+    And32,
+    Lsh32,
+    Rsh32,
+    Mod32,
+    SMod32,
+    Xor32,
+    Mov32,
+    Arsh32,
+    Neg32,
+    MovSx8To64,
+    MovSx16To64,
+    MovSx32To64,
+    MovSx8To32,
+    MovSx16To32,
+    Truncate16,
+    Swap16,
+    Swap32,
+    Swap64,
+    Nothing,
+    LoadImm64,
+    Load8,
+    Load16,
+    Load32,
+    Load64,
+    LoadSx8,
+    LoadSx16,
+    LoadSx32,
+    Store8,
+    Store16,
+    Store32,
+    Store64,
+    Eq64,
+    Gt64,
+    Ge64,
+    Set64,
+    Ne64,
+    SGt64,
+    SGe64,
+    Lt64,
+    Le64,
+    SLt64,
+    SLe64,
+    Eq32,
+    Gt32,
+    Ge32,
+    Set32,
+    Ne32,
+    SGt32,
+    SGe32,
+    Lt32,
+    Le32,
+    SLt32,
+    SLe32,
+    Goto,
+    MayGoto,
+    /// Atomics, ordered accesses, legacy loads: rare, and run from the [`Insn`] itself.
+    Rare,
+    /// A helper function with id `imm`.
+    CallHelper,
+    CallLocal,
+    Exit,
+    /// Traps with the refusal number `extra`.
+    Refuse,
+}
+
+/// One slot of a program that runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Op {
+    pub(super) code: Code,
+    pub(super) dst: u8,
+    pub(super) src: u8,
+    /// Absolute target of a jump, sign-extended offset of a store, or index of a refusal or of a
+    /// rare instruction.
+    pub(super) extra: u32,
+    /// Added to `registers[src]`: the immediate, or the offset of a load.
+    pub(super) imm: u64,
+}
+
+/// A program that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Decoded {
+    /// By slot; behind the last slot come the traps of jumps without a target.
+    pub(super) ops: Vec<Op>,
+    /// By slot; the second half of a wide instruction repeats the first.
+    pub(super) insns: Vec<Insn>,
+    /// Why an operation refuses, by [`Op::extra`].
+    pub(super) refusals: Vec<Refusal>,
+}
+
+/// An operation that traps.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    /// The slot to blame: the jump, not the place where nothing is.
+    pub(super) slot: u32,
+    pub(super) reason: TrapReason,
+}
+
+/// What decoding must know of the maps.
+pub(super) trait MapPlaces {
+    /// The address that `dst = &map` loads.
+    fn object(&self, map: i32) -> Result<u64, TrapReason>;
+    /// The address that `dst = &value[0] + offset` loads.
+    fn value(&self, map: i32, offset: i32) -> Result<u64, TrapReason>;
+    /// The address that stands for the function at `slot`.
+    fn function(&self, slot: i64) -> u64;
+}
+
+fn sign_extended(imm: i32) -> u64 {
+    i64::from(imm).cast_unsigned()
+}
+
+fn op(code: Code, dst: Reg) -> Op {
+    Op { code, dst: dst.number(), src: ZERO, extra: 0, imm: 0 }
+}
+
+/// Decode `insns`. Every slot can be executed; none can jump anywhere but to a slot of `ops`.
+pub(super) fn decode(insns: &[Insn], maps: &impl MapPlaces) -> Decoded {
+    let mut by_slot = Vec::with_capacity(insns.len());
+    let mut starts = Vec::with_capacity(insns.len());
+    for insn in insns {
+        for half in 0..insn.slots() {
+            by_slot.push(*insn);
+            starts.push(half == 0);
+        }
+    }
+    let slot_count = number(by_slot.len());
+    let mut decoded = Decoded { ops: Vec::new(), insns: by_slot, refusals: Vec::new() };
+    let mut stray = Vec::new();
+    for slot in 0..slot_count {
+        let at = position(slot);
+        let insn = decoded.insns[at];
+        if !starts[at] {
+            let here = decoded.refuse(slot, TrapReason::NoInstruction { target: slot.into() });
+            decoded.ops.push(here);
+            continue;
+        }
+        let mut ready = match one(&insn, slot, maps) {
+            Ok(ready) => ready,
+            Err(reason) => decoded.refuse(slot, reason),
+        };
+        if is_jump(ready.code) {
+            let off = target_offset(&insn).unwrap_or(0);
+            let target = i64::from(slot) + 1 + off;
+            match u32::try_from(target) {
+                // Slot `slot_count` is the trap of running off the end.
+                Ok(to) if to < slot_count && starts[position(to)] => ready.extra = to,
+                _ => {
+                    ready.extra = slot_count + 1 + number(stray.len());
+                    stray.push((slot, target));
+                }
+            }
+        }
+        decoded.ops.push(ready);
+    }
+    let end = decoded.refuse(slot_count.saturating_sub(1), TrapReason::RanOffEnd);
+    decoded.ops.push(end);
+    for (slot, target) in stray {
+        let trap = decoded.refuse(slot, TrapReason::NoInstruction { target });
+        decoded.ops.push(trap);
+    }
+    decoded
+}
+
+impl Decoded {
+    fn refuse(&mut self, slot: u32, reason: TrapReason) -> Op {
+        let extra = number(self.refusals.len());
+        self.refusals.push(Refusal { slot, reason });
+        Op { code: Code::Refuse, dst: ZERO, src: ZERO, extra, imm: 0 }
+    }
+}
+
+fn number(length: usize) -> u32 {
+    u32::try_from(length).expect("a program has at most SLOTS_MAX slots")
+}
+
+fn position(slot: u32) -> usize {
+    usize::try_from(slot).expect("addresses have 32 bits or more")
+}
+
+fn is_jump(code: Code) -> bool {
+    let code = code as u8;
+    (Code::Eq64 as u8..=Code::MayGoto as u8).contains(&code) || code == Code::CallLocal as u8
+}
+
+/// `insn` without its jump target.
+fn one(insn: &Insn, slot: u32, maps: &impl MapPlaces) -> Result<Op, TrapReason> {
+    if writes_frame_pointer(insn) {
+        return Err(TrapReason::FramePointerWrite);
+    }
+    Ok(match *insn {
+        Insn::Alu { op: alu, width, dst, src } => with_operand(op(alu_code(alu, width), dst), src),
+        Insn::MovSx { width, from, dst, src } => {
+            let code = match (width, from) {
+                (Width::W64, Bits::B8) => Code::MovSx8To64,
+                (Width::W64, Bits::B16) => Code::MovSx16To64,
+                (Width::W64, Bits::B32) => Code::MovSx32To64,
+                (Width::W32, Bits::B8) => Code::MovSx8To32,
+                (Width::W32, Bits::B16) => Code::MovSx16To32,
+                (Width::W32, Bits::B32) | (_, Bits::B64) => {
+                    return Err(TrapReason::NotInIsa { what: "sign extension to its own width" });
+                }
+            };
+            with_operand(op(code, dst), Operand::Reg(src))
+        }
+        Insn::Neg { width: Width::W64, dst } => op(Code::Neg64, dst),
+        Insn::Neg { width: Width::W32, dst } => op(Code::Neg32, dst),
+        Insn::Swap { kind, bits, dst } => op(swap_code(kind, bits)?, dst),
+        Insn::LoadImm64 { dst, value } => {
+            let imm = match value {
+                Imm64::Value(value) => value,
+                Imm64::MapIndex(map) => maps.object(map)?,
+                Imm64::MapIndexValue { index, offset } => maps.value(index, offset)?,
+                // Counted from the slot after the first half, like a local call.
+                Imm64::Function(off) => maps.function(i64::from(slot) + 1 + i64::from(off)),
+                Imm64::MapFd(fd) | Imm64::MapValue { fd, .. } => {
+                    return Err(TrapReason::MapDescriptor { fd });
+                }
+                Imm64::BtfId { id, .. } => return Err(TrapReason::KernelVariable { btf_id: id }),
+            };
+            Op { imm, ..op(Code::LoadImm64, dst) }
+        }
+        Insn::Load { size, signed, dst, base, off } => {
+            let code = match (size, signed) {
+                (Size::B, false) => Code::Load8,
+                (Size::H, false) => Code::Load16,
+                (Size::W, false) => Code::Load32,
+                (Size::DW, false) => Code::Load64,
+                (Size::B, true) => Code::LoadSx8,
+                (Size::H, true) => Code::LoadSx16,
+                (Size::W, true) => Code::LoadSx32,
+                (Size::DW, true) => {
+                    return Err(TrapReason::NotInIsa { what: "sign extension to its own width" });
+                }
+            };
+            Op { src: base.number(), imm: sign_extended(off.into()), ..op(code, dst) }
+        }
+        Insn::Store { size, base, off, src } => {
+            let code = match size {
+                Size::B => Code::Store8,
+                Size::H => Code::Store16,
+                Size::W => Code::Store32,
+                Size::DW => Code::Store64,
+            };
+            let ready = Op { extra: i32::from(off).cast_unsigned(), ..op(code, base) };
+            with_operand(ready, src)
+        }
+        Insn::Jump { cond, width, dst, src, .. } => {
+            with_operand(op(jump_code(cond, width), dst), src)
+        }
+        Insn::Goto { .. } | Insn::GotoLong { .. } => op(Code::Goto, Reg::R0),
+        Insn::MayGoto { .. } => op(Code::MayGoto, Reg::R0),
+        Insn::Atomic { .. } | Insn::LoadAcquire { .. } | Insn::StoreRelease { .. } => {
+            op(Code::Rare, Reg::R0)
+        }
+        Insn::LegacyLoad { size: Size::DW, .. } => {
+            return Err(TrapReason::NotInIsa { what: "legacy packet access of 8 bytes" });
+        }
+        Insn::LegacyLoad { .. } => op(Code::Rare, Reg::R0),
+        Insn::Call(Callee::Helper(id)) => {
+            Op { imm: sign_extended(id), ..op(Code::CallHelper, Reg::R0) }
+        }
+        Insn::Call(Callee::Local(_)) => op(Code::CallLocal, Reg::R0),
+        Insn::Call(Callee::Kfunc { btf_id, .. }) => return Err(TrapReason::Kfunc { btf_id }),
+        Insn::Call(Callee::Register(register)) => {
+            return Err(TrapReason::CallRegister { register: register.number() });
+        }
+        Insn::Exit => op(Code::Exit, Reg::R0),
+    })
+}
+
+fn with_operand(op: Op, src: Operand) -> Op {
+    match src {
+        Operand::Reg(src) => Op { src: src.number(), imm: 0, ..op },
+        Operand::Imm(imm) => Op { src: ZERO, imm: sign_extended(imm), ..op },
+    }
+}
+
+/// Would `insn` change `r10`? The verifier refuses that.
+fn writes_frame_pointer(insn: &Insn) -> bool {
+    use crate::assembler::insn::AtomicOp;
+    let written = match *insn {
+        Insn::Alu { dst, .. }
+        | Insn::MovSx { dst, .. }
+        | Insn::Neg { dst, .. }
+        | Insn::Swap { dst, .. }
+        | Insn::LoadImm64 { dst, .. }
+        | Insn::Load { dst, .. }
+        | Insn::LoadAcquire { dst, .. } => dst,
+        Insn::Atomic { op, src, .. } => match op {
+            AtomicOp::Add { fetch: true }
+            | AtomicOp::Or { fetch: true }
+            | AtomicOp::And { fetch: true }
+            | AtomicOp::Xor { fetch: true }
+            | AtomicOp::Xchg => src,
+            AtomicOp::Add { fetch: false }
+            | AtomicOp::Or { fetch: false }
+            | AtomicOp::And { fetch: false }
+            | AtomicOp::Xor { fetch: false }
+            | AtomicOp::CmpXchg => return false,
+        },
+        Insn::Store { .. }
+        | Insn::StoreRelease { .. }
+        | Insn::LegacyLoad { .. }
+        | Insn::Jump { .. }
+        | Insn::Goto { .. }
+        | Insn::GotoLong { .. }
+        | Insn::MayGoto { .. }
+        | Insn::Call(_)
+        | Insn::Exit => return false,
+    };
+    written == Reg::R10
+}
+
+fn swap_code(kind: Swap, bits: Bits) -> Result<Code, TrapReason> {
+    Ok(match (kind, bits) {
+        // The machine is little endian, as every target of ours.
+        (Swap::Le, Bits::B16) => Code::Truncate16,
+        (Swap::Le, Bits::B32) => Code::Add32, // `+= 0`: truncates
+        (Swap::Le, Bits::B64) => Code::Nothing,
+        (Swap::Be | Swap::Bswap, Bits::B16) => Code::Swap16,
+        (Swap::Be | Swap::Bswap, Bits::B32) => Code::Swap32,
+        (Swap::Be | Swap::Bswap, Bits::B64) => Code::Swap64,
+        (_, Bits::B8) => return Err(TrapReason::NotInIsa { what: "byte order of 8 bits" }),
+    })
+}
+
+fn alu_code(alu: Alu, width: Width) -> Code {
+    let (wide, narrow) = match alu {
+        Alu::Add => (Code::Add64, Code::Add32),
+        Alu::Sub => (Code::Sub64, Code::Sub32),
+        Alu::Mul => (Code::Mul64, Code::Mul32),
+        Alu::Div => (Code::Div64, Code::Div32),
+        Alu::SDiv => (Code::SDiv64, Code::SDiv32),
+        Alu::Or => (Code::Or64, Code::Or32),
+        Alu::And => (Code::And64, Code::And32),
+        Alu::Lsh => (Code::Lsh64, Code::Lsh32),
+        Alu::Rsh => (Code::Rsh64, Code::Rsh32),
+        Alu::Mod => (Code::Mod64, Code::Mod32),
+        Alu::SMod => (Code::SMod64, Code::SMod32),
+        Alu::Xor => (Code::Xor64, Code::Xor32),
+        Alu::Mov => (Code::Mov64, Code::Mov32),
+        Alu::Arsh => (Code::Arsh64, Code::Arsh32),
+    };
+    match width {
+        Width::W64 => wide,
+        Width::W32 => narrow,
+    }
+}
+
+fn jump_code(cond: Jmp, width: Width) -> Code {
+    let (wide, narrow) = match cond {
+        Jmp::Eq => (Code::Eq64, Code::Eq32),
+        Jmp::Gt => (Code::Gt64, Code::Gt32),
+        Jmp::Ge => (Code::Ge64, Code::Ge32),
+        Jmp::Set => (Code::Set64, Code::Set32),
+        Jmp::Ne => (Code::Ne64, Code::Ne32),
+        Jmp::SGt => (Code::SGt64, Code::SGt32),
+        Jmp::SGe => (Code::SGe64, Code::SGe32),
+        Jmp::Lt => (Code::Lt64, Code::Lt32),
+        Jmp::Le => (Code::Le64, Code::Le32),
+        Jmp::SLt => (Code::SLt64, Code::SLt32),
+        Jmp::SLe => (Code::SLe64, Code::SLe32),
+    };
+    match width {
+        Width::W64 => wide,
+        Width::W32 => narrow,
+    }
+}
