@@ -1,6 +1,6 @@
 //! The assembler: emit instructions, bind labels, say why, finish.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     AsmError, Branch, Insn, Label, MapSpec, Origin, ProgramImage, ProgramKind, Reg, Target, check,
@@ -53,6 +53,7 @@ pub struct Assembler {
     origin_numbers: HashMap<Origin, u32>,
     current: u32,
     bound: Vec<Option<usize>>,
+    referred: HashSet<Label>,
     maps: Vec<MapSpec>,
     functions: Vec<(String, usize)>,
 }
@@ -76,6 +77,7 @@ impl Assembler {
             origin_numbers: HashMap::new(),
             current: 0,
             bound: Vec::new(),
+            referred: HashSet::new(),
             maps: Vec::new(),
             functions: vec![("main".to_owned(), 0)],
         }
@@ -128,7 +130,11 @@ impl Assembler {
 
     /// Append one instruction or jump.
     pub fn emit(&mut self, what: impl Emit) {
-        self.items.push(what.item().0);
+        let item = what.item().0;
+        if let Item::Branch(branch) = item {
+            self.referred.insert(branch.target);
+        }
+        self.items.push(item);
         self.origin_of.push(self.current);
     }
 
@@ -148,10 +154,19 @@ impl Assembler {
         self.emit(Insn::LoadImm64 { dst, value: Imm64::MapIndexValue { index: map, offset } });
     }
 
-    /// Start a new function at the next instruction.
-    pub fn function(&mut self, name: &str) -> Label {
+    /// Start a new function at the next instruction, and bind `label` there.
+    ///
+    /// # Panics
+    ///
+    /// If `label` is already bound.
+    pub fn function(&mut self, name: &str, label: Label) {
         self.functions.push((name.to_owned(), self.items.len()));
-        self.here()
+        self.bind(label);
+    }
+
+    /// Does any jump emitted so far go to `label`?
+    pub fn refers_to(&self, label: Label) -> bool {
+        self.referred.contains(&label)
     }
 
     /// How many instructions were emitted so far.

@@ -384,11 +384,9 @@ mod tests {
         asm.load_map(R2, map);
         asm.emit(Branch::call(twice));
         asm.emit(Insn::Exit);
-        let function = asm.function("twice");
-        asm.bind(twice);
+        asm.function("twice", twice);
         asm.emit(Alu::Mov.imm(R0, 2));
         asm.emit(Insn::Exit);
-        assert_ne!(function, twice);
         let image = asm.finish(&Target::newest()).expect("a program");
         let want = "\
 ; map[0] counters: percpu_array, key 4, value 8, entries 64

@@ -6,11 +6,84 @@
 //!
 //! [`ProgramImage`]: crate::assembler::ProgramImage
 
+pub mod analysis;
+pub mod byte_rank;
+mod codegen;
 pub mod error;
 pub mod event;
 pub mod ir;
 pub mod pattern;
+pub mod plan;
 pub mod reference;
 pub mod scope;
 
+use crate::assembler::{ProgramImage, Target};
+
 pub use error::CompileError;
+pub use plan::Plan;
+
+/// Where the program will run: what it gets and what it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Entry {
+    /// XDP: sees the frame before the stack does, returns a verdict.
+    Xdp,
+    /// A socket filter: sees what the socket is about to receive, keeps it or drops it.
+    SocketFilter,
+}
+
+/// What is generated besides the search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Options {
+    /// Count frames, bytes, outcomes, verdicts and hits. Without, the program has no result but
+    /// its return value.
+    pub counters: bool,
+    /// Search the fragments of multi-buffer frames too, where the target has them.
+    pub fragments: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { counters: true, fragments: true }
+    }
+}
+
+/// A program, and how it came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// What is loaded.
+    pub image: ProgramImage,
+    /// How it searches, and why so.
+    pub plan: Plan,
+}
+
+/// Compile `matcher` into one program.
+///
+/// # Errors
+///
+/// Patterns past the limits of [`ir`], or more than this target can hold.
+pub fn compile(
+    matcher: &ir::Matcher,
+    entry: Entry,
+    target: &Target,
+    options: &Options,
+) -> Result<Compiled, CompileError> {
+    if matcher.patterns.len() > ir::PATTERNS_MAX {
+        return Err(CompileError::TooManyPatterns {
+            patterns: matcher.patterns.len(),
+            limit: ir::PATTERNS_MAX,
+        });
+    }
+    for pattern in &matcher.patterns {
+        let bytes = pattern.bytes.len();
+        if bytes == 0 {
+            return Err(CompileError::Empty { what: "the literal" });
+        }
+        if bytes > ir::LITERAL_BYTES_MAX {
+            let limit = ir::LITERAL_BYTES_MAX;
+            return Err(CompileError::TooLong { what: "the literal", bytes, limit });
+        }
+    }
+    let plan = plan::choose(matcher, entry, target, options)?;
+    let image = codegen::generate(matcher, entry, target, options, &plan)?;
+    Ok(Compiled { image, plan })
+}

@@ -1,0 +1,61 @@
+//! Loops that the verifier believes to end.
+//!
+//! With `may_goto` (Linux 6.9) the kernel itself bounds the loop, and the verifier stops exploring
+//! as soon as a round begins in a state it has seen: so everything that differs from round to round
+//! must be unknown to it (see `frame`), and temporaries that still hold a value must be cleared,
+//! which kernels before 6.18 need and later ones do not mind.
+//!
+//! Without it every round is explored on its own: a counter that the verifier follows exactly says
+//! when it ends, and whoever wants more rounds than that is counted as unsearched.
+
+use super::{Gen, frame};
+use crate::assembler::{
+    Alu, Branch, Jmp, Label,
+    Reg::{self, R0, R10},
+    Size,
+};
+
+impl Gen<'_> {
+    /// Prepare the counter of a loop; before the loop.
+    pub(super) fn loop_counter(&mut self, counter: i16) {
+        if !self.target.may_goto {
+            self.asm.emit(Size::DW.store_imm(R10, counter, 0));
+        }
+    }
+
+    /// Start a loop here. `dead` are temporaries that hold nothing; after `rounds_max` rounds (or
+    /// when the kernel says so) control goes to `out`.
+    pub(super) fn loop_head(
+        &mut self,
+        head: Label,
+        counter: i16,
+        rounds_max: i32,
+        dead: &[Reg],
+        out: Label,
+    ) {
+        if self.target.may_goto {
+            self.asm.bind(head);
+            for &reg in dead {
+                self.set_imm(reg, 0);
+            }
+            self.asm.emit(Branch::may_goto(out));
+        } else {
+            // Linux 5.10 and 6.1 refuse an ordinary instruction that falls into a loop head.
+            self.goto(head);
+            self.asm.bind(head);
+            self.load_pointer(R0, counter);
+            self.asm.emit(Alu::Add.imm(R0, 1));
+            self.store_pointer(counter, R0);
+            self.emit_branch(Jmp::Gt.imm(R0, rounds_max, out));
+        }
+    }
+
+    /// Make the verifier forget what it knows of a 32-bit number, where loops are counted: its
+    /// lower bound would grow with every round, and packet offsets with it.
+    pub(super) fn forget(&mut self, reg: Reg) {
+        if !self.target.may_goto {
+            self.store_slot(frame::LAUNDER, reg);
+            self.load_slot(reg, frame::LAUNDER);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Entry code: what every program does before it looks at a byte.
+
+use super::{Gen, frame, scope::CURSOR_END};
+use crate::{
+    assembler::{
+        Alu, Helper, Insn, Jmp, Phase,
+        Reg::{R0, R1, R2, R3, R6, R7, R10},
+        Size,
+    },
+    compiler::{Entry, event::Counter, plan::Access},
+};
+
+/// Offset of `data` in `struct xdp_md` (`include/uapi/linux/bpf.h`).
+pub(super) const XDP_DATA: i16 = 0;
+/// Offset of `data_end` in `struct xdp_md`.
+pub(super) const XDP_DATA_END: i16 = 4;
+/// Offset of `len` in `struct __sk_buff`.
+const SKB_LEN: i16 = 0;
+
+impl Gen<'_> {
+    /// `r6` = context, `r8` = frame length, `r7` = a zero that the verifier does not know; with
+    /// direct access also `r2` = data and `r3` = end of the linear part.
+    pub(super) fn entry(&mut self) {
+        self.say(Phase::Entry, "context");
+        self.mov(R6, R1);
+        self.store_pointer(frame::CTX, R6);
+        if let Some(map) = self.counters {
+            self.say(Phase::Entry, "counters of this CPU");
+            self.asm.emit(Size::W.store_imm(R10, frame::KEY, 0));
+            self.mov(R2, R10);
+            self.add(R2, frame::KEY.into());
+            self.asm.load_map(R1, map);
+            self.asm.emit(Insn::call(Helper::MapLookupElem));
+            let there = self.asm.label();
+            // Never taken: entry 0 of an array exists. The verifier wants it.
+            self.emit_branch(Jmp::Ne.imm(R0, 0, there));
+            self.return_without_counting();
+            self.asm.bind(there);
+            self.store_pointer(frame::COUNTERS, R0);
+            self.count(Counter::Frames);
+        }
+        self.frame_length();
+        if self.counters.is_some() {
+            self.load_pointer(R0, frame::COUNTERS);
+            let bytes = Self::counter_offset(Counter::Bytes);
+            self.asm.emit(Size::DW.load(R1, R0, bytes));
+            self.asm.emit(Alu::Add.reg(R1, CURSOR_END));
+            self.asm.emit(Size::DW.store(R0, bytes, R1));
+        }
+        if let Access::Direct { .. } = self.access {
+            self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
+            self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+        }
+        self.opaque_zero(R7, R0);
+    }
+
+    fn frame_length(&mut self) {
+        self.say(Phase::Entry, "frame length");
+        match self.entry {
+            Entry::SocketFilter => self.asm.emit(Size::W.load(CURSOR_END, R6, SKB_LEN)),
+            Entry::Xdp if self.has_windows() => {
+                self.mov(R1, R6);
+                self.asm.emit(Insn::call(Helper::XdpGetBuffLen));
+                self.mov(CURSOR_END, R0);
+            }
+            Entry::Xdp => {
+                self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
+                self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+                self.mov(CURSOR_END, R3);
+                self.asm.emit(Alu::Sub.reg(CURSOR_END, R2));
+            }
+        }
+        self.store_slot(frame::LEN, CURSOR_END);
+    }
+}

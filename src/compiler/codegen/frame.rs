@@ -1,0 +1,66 @@
+//! Registers and stack slots of generated programs, fixed for the whole body.
+//!
+//! A 32-bit value that the verifier must *not* remember is kept in the upper half of an 8-byte
+//! slot (offset = 4 modulo 8): there it is untyped, and every reload is an unknown 32-bit number.
+//! Loops converge because of that: a remembered range would differ in every round. Pointers are
+//! kept whole, in aligned slots, where the verifier does remember what they are.
+
+use crate::assembler::Reg;
+
+/// Where the block being scanned starts.
+pub(super) const PTR: Reg = Reg::R6;
+/// First pair constant.
+pub(super) const PAIR_A: Reg = Reg::R5;
+/// Second pair constant.
+pub(super) const PAIR_B: Reg = Reg::R7;
+/// 0x7f in every byte.
+pub(super) const LOW7: Reg = Reg::R8;
+/// Direct scan: offset of the block in the frame. Window scan: offset of the window.
+pub(super) const OFF: Reg = Reg::R9;
+/// The mask that folds case, in scans that need one; else the address of the packet.
+pub(super) const MASK: Reg = Reg::R2;
+/// Direct scan: end of the linear part.
+pub(super) const DATA_END: Reg = Reg::R3;
+/// Window scan: offset of the block in the window.
+pub(super) const INNER: Reg = Reg::R3;
+
+/// Start of the scope in the frame, u32.
+pub(super) const START: i16 = -4;
+/// Exclusive end of the scope in the frame, u32.
+pub(super) const END: i16 = -12;
+/// Length of the frame, u32.
+pub(super) const LEN: i16 = -20;
+/// Did any pass find something? u32.
+pub(super) const FOUND: i16 = -28;
+/// Was any pass unable to search everything? u32.
+pub(super) const LOST: i16 = -36;
+/// Valid bytes of the current window, u32.
+pub(super) const WIN: i16 = -44;
+/// Key for map lookups, u32.
+pub(super) const KEY: i16 = -52;
+/// Position of a confirmed candidate in its block, u32.
+pub(super) const LANE: i16 = -60;
+/// A number on its way through the stack, so that the verifier forgets it, u32.
+pub(super) const LAUNDER: i16 = -68;
+/// First byte of the pass: the scope narrowed by the pattern's window, u32.
+pub(super) const PASS_START: i16 = -76;
+/// Exclusive end of the pass, u32.
+pub(super) const PASS_END: i16 = -84;
+/// Does the scope go beyond the longest frame that is searched? u32.
+pub(super) const TOO_LONG: i16 = -92;
+/// The context, pointer.
+pub(super) const CTX: i16 = -104;
+/// This CPU's counters, pointer.
+pub(super) const COUNTERS: i16 = -112;
+/// First byte of the packet, pointer.
+pub(super) const DATA: i16 = -120;
+/// This CPU's scratch memory, pointer.
+pub(super) const SCRATCH: i16 = -128;
+/// Round counter of the outer loop where there is no `may_goto`, u64 (remembered on purpose).
+pub(super) const ROUND: i16 = -136;
+/// Round counter of the inner loop where there is no `may_goto`, u64.
+pub(super) const ROUND_INNER: i16 = -144;
+/// First byte of the bit table of a set.
+pub(super) const TABLE: i16 = -144 - TABLE_BYTES;
+/// Bytes of the bit table of a set.
+pub(super) const TABLE_BYTES: i16 = 256;

@@ -1,0 +1,290 @@
+//! From a plan to instructions.
+//!
+//! A program is: entry (context, counters, frame length), scope (header walk), one or more passes
+//! over the scope, and four exits (matched, missed, unsearched, out of scope). Everything here is a
+//! function of its arguments; the bytes of the patterns become immediates.
+
+mod bounds;
+mod confirm;
+mod direct;
+mod entry;
+mod frame;
+mod pair;
+mod report;
+mod scope;
+mod set;
+mod windows;
+
+use crate::assembler::{
+    Alu, Assembler, Branch, Jmp, Label, MapKind, MapSpec, Origin, Phase, ProgramImage, ProgramKind,
+    Reg::{self, R0, R10},
+    Size, Target,
+};
+
+use super::{
+    CompileError, Entry, Options, event,
+    ir::{Matcher, Pattern, Scope},
+    plan::{Access, Pass, Plan},
+};
+
+/// Bytes of the packet that one window covers, not counting the overlap with the next.
+pub(super) const WINDOW_BYTES: i32 = 4096;
+/// Bytes of scratch behind a window that a block may read (stale, never believed).
+const SCRATCH_SLACK: i32 = 256;
+
+/// The state of one generation.
+pub(super) struct Gen<'a> {
+    asm: Assembler,
+    matcher: &'a Matcher,
+    entry: Entry,
+    target: &'a Target,
+    options: &'a Options,
+    access: Access,
+    passes: usize,
+    counters: Option<i32>,
+    hits: Option<i32>,
+    scratch: Option<i32>,
+    exits: Exits,
+    note: Label,
+}
+
+/// Where a frame's way ends.
+#[derive(Clone, Copy)]
+struct Exits {
+    matched: Label,
+    missed: Label,
+    unsearched: Label,
+    out_of_scope: Label,
+}
+
+/// Where one pass ends.
+#[derive(Clone, Copy)]
+struct PassExits {
+    /// Everything was looked at (or the pattern was found and noted).
+    done: Label,
+    /// Something could not be looked at.
+    lost: Label,
+}
+
+/// Generate the program that `plan` describes.
+pub(super) fn generate(
+    matcher: &Matcher,
+    entry: Entry,
+    target: &Target,
+    options: &Options,
+    plan: &Plan,
+) -> Result<ProgramImage, CompileError> {
+    let kind = match entry {
+        Entry::Xdp => ProgramKind::Xdp,
+        Entry::SocketFilter => ProgramKind::SocketFilter,
+    };
+    let mut asm = Assembler::new("hardwire", kind);
+    let exits = Exits {
+        matched: asm.label(),
+        missed: asm.label(),
+        unsearched: asm.label(),
+        out_of_scope: asm.label(),
+    };
+    let note = asm.label();
+    let mut generation = Gen {
+        asm,
+        matcher,
+        entry,
+        target,
+        options,
+        access: plan.access,
+        passes: plan.passes.len(),
+        counters: None,
+        hits: None,
+        scratch: None,
+        exits,
+        note,
+    };
+    generation.maps();
+    generation.entry();
+    generation.scope();
+    generation.passes(&plan.passes);
+    generation.exits();
+    Ok(generation.asm.finish(target)?)
+}
+
+impl Gen<'_> {
+    fn maps(&mut self) {
+        if self.options.counters {
+            let spec = MapSpec {
+                name: "counters".to_owned(),
+                kind: MapKind::PerCpuArray,
+                key_bytes: 4,
+                value_bytes: size(event::COUNTERS_BYTES),
+                entries_max: 1,
+                flags: 0,
+            };
+            self.counters = Some(self.asm.map(spec));
+            let spec = MapSpec {
+                name: "hits".to_owned(),
+                kind: MapKind::PerCpuArray,
+                key_bytes: 4,
+                value_bytes: size(event::HIT_BYTES),
+                entries_max: size(self.matcher.patterns.len()).max(1),
+                flags: 0,
+            };
+            self.hits = Some(self.asm.map(spec));
+        }
+        if self.has_windows() {
+            let spec = MapSpec {
+                name: "scratch".to_owned(),
+                kind: MapKind::PerCpuArray,
+                key_bytes: 4,
+                value_bytes: self.scratch_bytes().unsigned_abs(),
+                entries_max: 1,
+                flags: 0,
+            };
+            self.scratch = Some(self.asm.map(spec));
+        }
+    }
+
+    /// Is scratch memory used at all?
+    fn has_windows(&self) -> bool {
+        match self.access {
+            Access::Direct { rest } => rest,
+            Access::Windows => true,
+        }
+    }
+
+    /// The longest literal, in bytes; 1 if there is none.
+    fn longest(&self) -> i32 {
+        let longest = self.matcher.patterns.iter().map(|p| p.bytes.len()).max().unwrap_or(1);
+        int(longest)
+    }
+
+    fn scratch_bytes(&self) -> i32 {
+        (WINDOW_BYTES + self.longest() + SCRATCH_SLACK + 7) & !7
+    }
+
+    /// Are all bytes of the frame in scope, so that the scope needs no end of its own?
+    fn whole_frame(&self, pattern: &Pattern) -> bool {
+        self.matcher.scope != Scope::Payload
+            && pattern.window.offset == 0
+            && pattern.window.depth.is_none()
+    }
+
+    fn passes(&mut self, passes: &[Pass]) {
+        for (number, pass) in passes.iter().enumerate() {
+            let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
+            match pass {
+                Pass::Pair { pattern } => match self.access {
+                    Access::Direct { rest } => self.direct_pair(*pattern, rest, exits),
+                    Access::Windows => self.window_pair(*pattern, number == 0, exits),
+                },
+                Pass::Set { gram, patterns } => self.set(*gram, patterns, number == 0, exits),
+            }
+            self.say(Phase::Scan, "a part could not be searched");
+            self.asm.bind(exits.lost);
+            if self.asm.refers_to(exits.lost) {
+                if self.passes == 1 {
+                    self.goto(self.exits.unsearched);
+                } else {
+                    self.asm.emit(Size::W.store_imm(R10, frame::LOST, 1));
+                    // A jump, because old kernels refuse to fall into a place visited before.
+                    self.goto(exits.done);
+                }
+            }
+            self.asm.bind(exits.done);
+        }
+        self.say(Phase::Verdict, "end of the search");
+        if self.passes > 1 {
+            if self.matcher.report == super::ir::Report::All {
+                self.load_slot(R0, frame::FOUND);
+                self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.matched));
+            }
+            self.load_slot(R0, frame::LOST);
+            self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
+        }
+        if self.has_windows() {
+            self.load_slot(R0, frame::TOO_LONG);
+            self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
+        }
+        self.goto(self.exits.missed);
+    }
+
+    // Short forms. They exist so that the strategies read like the shapes they implement.
+
+    fn say(&mut self, phase: Phase, text: impl Into<String>) {
+        self.asm.origin(Origin::new(phase, text));
+    }
+
+    fn say_of(&mut self, phase: Phase, pattern: &Pattern, text: impl Into<String>) {
+        self.asm.origin(Origin::of_pattern(phase, pattern.id, text));
+    }
+
+    fn mov(&mut self, dst: Reg, src: Reg) {
+        self.asm.emit(Alu::Mov.reg(dst, src));
+    }
+
+    fn set_imm(&mut self, dst: Reg, imm: i32) {
+        self.asm.emit(Alu::Mov.imm(dst, imm));
+    }
+
+    fn add(&mut self, dst: Reg, imm: i32) {
+        self.asm.emit(Alu::Add.imm(dst, imm));
+    }
+
+    fn goto(&mut self, target: Label) {
+        self.asm.emit(Branch::goto(target));
+    }
+
+    fn emit_branch(&mut self, branch: Branch) {
+        self.asm.emit(branch);
+    }
+
+    /// `dst = *(u32 *)(stack + slot)`.
+    fn load_slot(&mut self, dst: Reg, slot: i16) {
+        self.asm.emit(Size::W.load(dst, R10, slot));
+    }
+
+    /// `*(u32 *)(stack + slot) = src`.
+    fn store_slot(&mut self, slot: i16, src: Reg) {
+        self.asm.emit(Size::W.store(R10, slot, src));
+    }
+
+    /// `dst = *(u64 *)(stack + slot)`.
+    fn load_pointer(&mut self, dst: Reg, slot: i16) {
+        self.asm.emit(Size::DW.load(dst, R10, slot));
+    }
+
+    /// `*(u64 *)(stack + slot) = src`.
+    fn store_pointer(&mut self, slot: i16, src: Reg) {
+        self.asm.emit(Size::DW.store(R10, slot, src));
+    }
+
+    /// `dst = 0`, without the verifier knowing: two reloads of one slot are two unknowns.
+    fn opaque_zero(&mut self, dst: Reg, temp: Reg) {
+        self.load_slot(dst, frame::LEN);
+        self.load_slot(temp, frame::LEN);
+        self.asm.emit(Alu::Sub.reg(dst, temp));
+    }
+}
+
+/// A length as an immediate.
+///
+/// # Panics
+///
+/// Past 2^31; lengths here are bounded by the limits of `ir`.
+fn int(len: usize) -> i32 {
+    i32::try_from(len).expect("bounded by LITERAL_BYTES_MAX and PATTERNS_MAX")
+}
+
+/// A length as an offset of a load.
+fn off(len: i32) -> i16 {
+    i16::try_from(len).expect("blocks and literals are far below 32 KiB")
+}
+
+/// A size of a map.
+fn size(len: usize) -> u32 {
+    u32::try_from(len).expect("bounded by PATTERNS_MAX")
+}
+
+/// Eight copies of a byte.
+fn broadcast(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}

@@ -1,0 +1,249 @@
+//! The pair-SWAR block: 8 positions in 7 instructions.
+//!
+//! For each of 8 neighbouring positions the block asks whether the two rarest bytes of the literal
+//! stand where they would have to stand. `load ^ broadcast` is zero in the lanes where the byte is
+//! right; `x & 0x7f..` then `+ 0x7f..` carries into bit 7 of exactly the lanes that are not zero,
+//! and never into a neighbour. So after `acc | 0x7f..` the word is all ones unless a lane holds a
+//! candidate. Bit 7 of the bytes is ignored and, when case is, bit 5 too: that makes more
+//! candidates, never fewer, and every candidate is compared in full.
+//!
+//! Four words share one branch. The candidate code stands out of line behind the scan.
+
+use super::{
+    Gen, broadcast,
+    confirm::{Piece, low, pieces},
+    frame::{LANE, LOW7, MASK, PAIR_A, PAIR_B, PTR},
+    int, off,
+};
+use crate::{
+    assembler::{
+        Alu, Insn, Jmp, Label, Phase,
+        Reg::{self, R0, R1, R3, R4, R10},
+        Size,
+    },
+    compiler::{
+        analysis::{Pair, rarest_pair},
+        ir::Pattern,
+    },
+};
+
+/// Words that share one branch.
+const GROUP_WORDS: i32 = 4;
+/// A pair further apart would make blocks need more bytes than it gains.
+const PAIR_REACH: usize = 64;
+/// Literals up to this length are compared in line for each position; longer ones once, shared.
+const INLINE_BYTES_MAX: usize = 16;
+
+/// One literal, ready to be searched.
+pub(super) struct Needle<'a> {
+    pub(super) index: usize,
+    pub(super) pattern: &'a Pattern,
+    pub(super) pair: Pair,
+    pub(super) pieces: Vec<Piece>,
+}
+
+impl<'a> Needle<'a> {
+    pub(super) fn new(index: usize, pattern: &'a Pattern) -> Self {
+        let pair = rarest_pair(pattern, PAIR_REACH);
+        Self { index, pattern, pair, pieces: pieces(pattern) }
+    }
+
+    pub(super) fn len(&self) -> i32 {
+        int(self.pattern.bytes.len())
+    }
+
+    /// Does the pair test need a mask of its own?
+    pub(super) fn folds(&self) -> bool {
+        let letter = |at: usize| self.pattern.bytes[at].is_ascii_alphabetic();
+        self.pattern.ignore_case && (letter(self.pair.first) || letter(self.pair.second))
+    }
+
+    /// Must a candidate be compared by the shared code?
+    pub(super) fn is_long(&self) -> bool {
+        self.pattern.bytes.len() > INLINE_BYTES_MAX
+    }
+}
+
+/// What must hold of a candidate's position besides its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum LaneCheck {
+    /// Nothing: the block lies inside the pass.
+    None,
+    /// The block was moved back: `r3` is how many of its positions lie before the pass.
+    NotBefore,
+    /// The window may hold stale bytes at its end.
+    InWindow,
+}
+
+/// Where the candidates of a block go.
+#[derive(Clone, Copy)]
+pub(super) struct BlockExits {
+    /// The literal is there; its position in the block is in the slot `LANE`.
+    pub(super) hit: Label,
+    /// The first piece of a long literal is there; its position is in the slot `LANE`.
+    pub(super) long: Label,
+}
+
+/// Out-of-line code of a block, emitted by [`Gen::candidates`].
+pub(super) struct Pending {
+    label: Label,
+    back: Label,
+    from: i32,
+    words: i32,
+    check: LaneCheck,
+    exits: BlockExits,
+}
+
+impl Gen<'_> {
+    /// Load the constants of the pair test. `MASK` only if the needle folds.
+    pub(super) fn pair_constants(&mut self, needle: &Needle) {
+        let (a, b) = (needle.pair.first, needle.pair.second);
+        self.say_of(
+            Phase::Scan,
+            needle.pattern,
+            format!(
+                "rarest pair: byte {a} and byte {b} of \"{}\"",
+                needle.pattern.bytes.escape_ascii()
+            ),
+        );
+        let bytes = &needle.pattern.bytes;
+        self.asm.emit(Insn::load_imm64(PAIR_A, broadcast(bytes[a])));
+        self.asm.emit(Insn::load_imm64(PAIR_B, broadcast(bytes[b])));
+        self.asm.emit(Insn::load_imm64(LOW7, broadcast(0x7f)));
+        if needle.folds() {
+            self.asm.emit(Insn::load_imm64(MASK, broadcast(0x5f)));
+        }
+    }
+
+    /// One word: bit 7 of a lane of `dst` is clear where both bytes may be right.
+    fn pair_word(&mut self, needle: &Needle, dst: Reg, at: i32) {
+        let (a, b) = (int(needle.pair.first), int(needle.pair.second));
+        self.asm.emit(Size::DW.load(dst, PTR, off(at + a)));
+        if a == b {
+            self.asm.emit(Alu::Xor.reg(dst, PAIR_A));
+        } else {
+            self.asm.emit(Size::DW.load(R1, PTR, off(at + b)));
+            self.asm.emit(Alu::Xor.reg(dst, PAIR_A));
+            self.asm.emit(Alu::Xor.reg(R1, PAIR_B));
+            self.asm.emit(Alu::Or.reg(dst, R1));
+        }
+        self.asm.emit(Alu::And.reg(dst, if needle.folds() { MASK } else { LOW7 }));
+        self.asm.emit(Alu::Add.reg(dst, LOW7));
+    }
+
+    /// Positions `from .. from + bytes` behind `PTR`. `r0`, `r1` and `r4` are lost.
+    pub(super) fn pair_block(
+        &mut self,
+        needle: &Needle,
+        from: i32,
+        bytes: i32,
+        check: LaneCheck,
+        exits: BlockExits,
+    ) -> Vec<Pending> {
+        let mut pending = Vec::new();
+        let mut at = from;
+        while at < from + bytes {
+            let words = GROUP_WORDS.min((from + bytes - at) / 8);
+            for word in 0..words {
+                let dst = if word == 0 { R0 } else { R4 };
+                self.pair_word(needle, dst, at + 8 * word);
+                if word > 0 {
+                    self.asm.emit(Alu::And.reg(R0, R4));
+                }
+            }
+            self.asm.emit(Alu::Or.reg(R0, LOW7));
+            let (label, back) = (self.asm.label(), self.asm.label());
+            self.emit_branch(Jmp::Ne.imm(R0, -1, label));
+            self.asm.bind(back);
+            pending.push(Pending { label, back, from: at, words, check, exits });
+            at += 8 * words;
+        }
+        pending
+    }
+
+    /// The out-of-line code of blocks: each position's first piece, then what follows.
+    pub(super) fn candidates(&mut self, needle: &Needle, pending: Vec<Pending>) {
+        for group in pending {
+            self.candidate_group(needle, &group);
+        }
+    }
+
+    fn candidate_group(&mut self, needle: &Needle, group: &Pending) {
+        let first = needle.pieces[0];
+        let wide = first.size == Size::DW;
+        self.say_of(
+            Phase::Confirm,
+            needle.pattern,
+            format!("candidates at +{}..+{}", group.from, group.from + 8 * group.words),
+        );
+        self.asm.bind(group.label);
+        if wide {
+            self.asm.emit(Insn::load_imm64(R4, first.value));
+            if first.fold != 0 {
+                self.asm.emit(Insn::load_imm64(R1, first.fold));
+            }
+        }
+        let mut full = Vec::new();
+        for lane in group.from..group.from + 8 * group.words {
+            let (there, resume) = (self.asm.label(), self.asm.label());
+            self.asm.emit(first.size.load(R0, PTR, off(lane)));
+            if wide {
+                if first.fold != 0 {
+                    self.asm.emit(Alu::Or.reg(R0, R1));
+                }
+                self.emit_branch(Jmp::Eq.reg(R0, R4, there));
+            } else {
+                if first.fold != 0 {
+                    self.asm.emit(Alu::Or.imm32(R0, low(first.fold)));
+                }
+                self.emit_branch(Jmp::Eq.imm32(R0, low(first.value), there));
+            }
+            self.asm.bind(resume);
+            full.push((lane, there, resume));
+        }
+        self.goto(group.back);
+        for (lane, there, resume) in full {
+            self.candidate(needle, group, lane, there, resume);
+        }
+    }
+
+    /// The first piece is at `lane`: check the position, compare the rest.
+    fn candidate(
+        &mut self,
+        needle: &Needle,
+        group: &Pending,
+        lane: i32,
+        there: Label,
+        resume: Label,
+    ) {
+        self.asm.bind(there);
+        match group.check {
+            LaneCheck::None => {}
+            LaneCheck::NotBefore => self.emit_branch(Jmp::SGt.imm(R3, lane, resume)),
+            LaneCheck::InWindow => {
+                self.load_slot(R0, super::frame::WIN);
+                self.asm.emit(Alu::Sub.reg(R0, R3));
+                self.emit_branch(Jmp::SLt.imm(R0, lane + needle.len(), resume));
+            }
+        }
+        if needle.is_long() {
+            self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+            self.goto(group.exits.long);
+            return;
+        }
+        let first = needle.pieces[0];
+        // Comparing eight bytes takes r1, which holds the fold of the first piece.
+        let restore = first.size == Size::DW && first.fold != 0 && needle.pieces.len() > 1;
+        let fail = if restore { self.asm.label() } else { resume };
+        for &piece in &needle.pieces[1..] {
+            self.compare(needle.pattern, piece, PTR, lane, fail);
+        }
+        self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+        self.goto(group.exits.hit);
+        if restore {
+            self.asm.bind(fail);
+            self.asm.emit(Insn::load_imm64(R1, first.fold));
+            self.goto(resume);
+        }
+    }
+}

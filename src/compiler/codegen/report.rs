@@ -1,0 +1,165 @@
+//! Noting matches, counting, and returning the verdict.
+
+use super::{Gen, frame};
+use crate::{
+    assembler::{
+        Alu, Branch, Helper, Insn, Jmp, Label, Phase,
+        Reg::{R0, R1, R2, R3, R10},
+        Size,
+    },
+    compiler::{
+        Entry,
+        event::{Counter, HIT_END, HIT_FRAME, HIT_HITS},
+        ir::{Report, Verdict},
+    },
+};
+
+impl Gen<'_> {
+    pub(super) fn counter_offset(counter: Counter) -> i16 {
+        i16::try_from(counter.index() * 8).expect("a dozen counters")
+    }
+
+    /// One more of `counter`; `r0` points at the counters and stays, `r1` is lost.
+    pub(super) fn count(&mut self, counter: Counter) {
+        let at = Self::counter_offset(counter);
+        self.asm.emit(Size::DW.load(R1, R0, at));
+        self.add(R1, 1);
+        self.asm.emit(Size::DW.store(R0, at, R1));
+    }
+
+    /// The pattern at `index` occurs and ends at `r2` (from the start of the scope). With
+    /// [`Report::First`] this is the end of the program, else of the pass or whatever follows at
+    /// `then`. `r0` to `r5` are lost.
+    pub(super) fn found(&mut self, index: usize, then: Label) {
+        if self.counters.is_some() {
+            self.set_imm(R1, super::int(index));
+            self.load_pointer(R3, frame::COUNTERS);
+            self.asm.emit(Branch::call(self.note));
+        }
+        match self.matcher.report {
+            Report::First => self.goto(self.exits.matched),
+            Report::All if self.passes == 1 && self.matcher.patterns.len() == 1 => {
+                self.goto(self.exits.matched);
+            }
+            Report::All => {
+                self.asm.emit(Size::W.store_imm(R10, frame::FOUND, 1));
+                self.goto(then);
+            }
+        }
+    }
+
+    /// The four exits, and the function that notes a match.
+    pub(super) fn exits(&mut self) {
+        let verdicts = self.matcher.verdicts;
+        let exits = self.exits;
+        self.exit(exits.matched, "matched", Counter::Matched, verdicts.on_match, true);
+        self.exit(exits.missed, "missed", Counter::Missed, verdicts.on_miss, false);
+        self.exit(exits.unsearched, "unsearched", Counter::Unsearched, verdicts.on_miss, false);
+        let (label, verdict) = (exits.out_of_scope, verdicts.out_of_scope);
+        self.exit(label, "out of scope", Counter::OutOfScope, verdict, false);
+        if self.counters.is_some() {
+            self.note_function();
+        }
+    }
+
+    fn exit(&mut self, label: Label, what: &str, counter: Counter, verdict: Verdict, keep: bool) {
+        // An exit that nothing reaches would be dead code, which the verifier refuses.
+        if !self.reached(label) {
+            self.asm.bind(label);
+            return;
+        }
+        let word = match (self.entry, keep) {
+            (Entry::Xdp, _) => verdict.name(),
+            (Entry::SocketFilter, true) => "keep",
+            (Entry::SocketFilter, false) => "drop",
+        };
+        self.say(Phase::Verdict, format!("{what}: {word}"));
+        self.asm.bind(label);
+        if self.counters.is_some() {
+            let of_verdict = match (self.entry, keep) {
+                (Entry::Xdp, _) => Counter::of_verdict(verdict),
+                (Entry::SocketFilter, true) => Counter::Pass,
+                (Entry::SocketFilter, false) => Counter::Drop,
+            };
+            self.load_pointer(R0, frame::COUNTERS);
+            self.count(counter);
+            self.count(of_verdict);
+        }
+        match self.entry {
+            Entry::Xdp => self.return_verdict(verdict),
+            // The number of bytes kept: all, or none.
+            Entry::SocketFilter => {
+                self.asm.emit(Alu::Mov.imm32(R0, if keep { -1 } else { 0 }));
+                self.asm.emit(Insn::Exit);
+            }
+        }
+    }
+
+    fn return_verdict(&mut self, verdict: Verdict) {
+        if let Verdict::Redirect { ifindex } = verdict {
+            self.asm.emit(Alu::Mov.imm32(R1, ifindex.cast_signed()));
+            self.set_imm(R2, 0);
+            self.asm.emit(Insn::call(Helper::Redirect));
+        } else {
+            self.set_imm(R0, verdict.xdp_action());
+        }
+        self.asm.emit(Insn::Exit);
+    }
+
+    pub(super) fn return_without_counting(&mut self) {
+        match self.entry {
+            Entry::Xdp => self.return_verdict(self.matcher.verdicts.out_of_scope),
+            Entry::SocketFilter => {
+                self.set_imm(R0, 0);
+                self.asm.emit(Insn::Exit);
+            }
+        }
+    }
+
+    /// `note(r1 = index, r2 = end, r3 = counters)`: once per frame and pattern one more hit; of
+    /// several ends in a frame the smallest stays.
+    fn note_function(&mut self) {
+        const INDEX: i16 = -4;
+        const NOTED_END: i16 = -16;
+        const FRAME: i16 = -24;
+        let Some(hits) = self.hits else { return };
+        if !self.reached(self.note) {
+            self.asm.bind(self.note);
+            return;
+        }
+        self.say(Phase::Report, "note a match: hits of the pattern, its end in this frame");
+        self.asm.function("note", self.note);
+        self.store_slot(INDEX, R1);
+        self.store_pointer(NOTED_END, R2);
+        self.asm.emit(Size::DW.load(R3, R3, Self::counter_offset(Counter::Frames)));
+        self.store_pointer(FRAME, R3);
+        self.mov(R2, R10);
+        self.add(R2, INDEX.into());
+        self.asm.load_map(R1, hits);
+        self.asm.emit(Insn::call(Helper::MapLookupElem));
+        let (out, first, store) = (self.asm.label(), self.asm.label(), self.asm.label());
+        self.emit_branch(Jmp::Eq.imm(R0, 0, out));
+        self.load_pointer(R1, FRAME);
+        self.load_pointer(R2, NOTED_END);
+        self.asm.emit(Size::DW.load(R3, R0, HIT_FRAME));
+        self.emit_branch(Jmp::Ne.reg(R3, R1, first));
+        self.asm.emit(Size::DW.load(R3, R0, HIT_END));
+        self.emit_branch(Jmp::Lt.reg(R2, R3, store));
+        self.goto(out);
+        self.asm.bind(first);
+        self.asm.emit(Size::DW.store(R0, HIT_FRAME, R1));
+        self.asm.emit(Size::DW.load(R3, R0, HIT_HITS));
+        self.add(R3, 1);
+        self.asm.emit(Size::DW.store(R0, HIT_HITS, R3));
+        self.asm.bind(store);
+        self.asm.emit(Size::DW.store(R0, HIT_END, R2));
+        self.asm.bind(out);
+        self.set_imm(R0, 0);
+        self.asm.emit(Insn::Exit);
+    }
+
+    /// Does any jump go to `label`?
+    fn reached(&self, label: Label) -> bool {
+        self.asm.refers_to(label)
+    }
+}

@@ -1,0 +1,171 @@
+//! Choosing how to search, and saying why. A plan is a value: `explain`, the listing and tests
+//! show it.
+
+use crate::assembler::Target;
+
+use super::{CompileError, Entry, Options, ir::Matcher};
+
+/// How the bytes are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// XDP: loads straight from the linear part of the frame; what lies in fragments is copied
+    /// window by window if `rest`, else counted as unsearched.
+    Direct {
+        /// Are fragments searched too?
+        rest: bool,
+    },
+    /// Windows of the packet are copied to scratch memory by a helper function and searched there.
+    Windows,
+}
+
+/// Bytes of a gram: what a set looks at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Gram {
+    /// One byte.
+    One,
+    /// Two bytes.
+    Two,
+    /// Four bytes.
+    Four,
+}
+
+impl Gram {
+    /// The longest gram that a literal of `len` bytes has.
+    pub const fn of_len(len: usize) -> Self {
+        match len {
+            0 | 1 => Self::One,
+            2 | 3 => Self::Two,
+            _ => Self::Four,
+        }
+    }
+
+    /// Its bytes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// One walk over the scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// One literal by its rarest pair of bytes, 32 positions at a time.
+    Pair {
+        /// Position in [`Matcher::patterns`].
+        pattern: usize,
+    },
+    /// Many literals by their first gram: a bit table, then a comparison tree, then each literal.
+    Set {
+        /// What is looked at.
+        gram: Gram,
+        /// Positions in [`Matcher::patterns`].
+        patterns: Vec<usize>,
+    },
+}
+
+/// What will be generated, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How the bytes are reached.
+    pub access: Access,
+    /// The walks, in order.
+    pub passes: Vec<Pass>,
+    /// One line, shown by `hardwire explain`.
+    pub why: String,
+}
+
+/// Groups up to this size are searched literal by literal: each such pass costs about 100 ns per
+/// 1,500 bytes, a set pass about 500 ns whatever its size.
+const PAIRS_MAX: usize = 4;
+
+impl Plan {
+    /// A short name of the strategy: `pair-swar`, `gram-set` or `mixed`.
+    pub fn strategy(&self) -> &'static str {
+        let pairs = self.passes.iter().filter(|p| matches!(p, Pass::Pair { .. })).count();
+        match (pairs, self.passes.len()) {
+            (_, 0) => "nothing",
+            (p, n) if p == n => "pair-swar",
+            (0, _) => "gram-set",
+            _ => "mixed",
+        }
+    }
+}
+
+/// Choose.
+///
+/// # Errors
+///
+/// [`CompileError::Target`] if this target cannot search so many patterns.
+pub fn choose(
+    matcher: &Matcher,
+    entry: Entry,
+    target: &Target,
+    options: &Options,
+) -> Result<Plan, CompileError> {
+    let access = match entry {
+        Entry::SocketFilter => Access::Windows,
+        Entry::Xdp if target.perfmon || !target.xdp_frags => {
+            Access::Direct { rest: target.xdp_frags && options.fragments }
+        }
+        Entry::Xdp => Access::Windows,
+    };
+    if access == (Access::Direct { rest: false }) && !target.perfmon {
+        return Err(CompileError::Target {
+            what: format!("XDP on Linux {} without CAP_PERFMON", target.version),
+            why: "it needs CAP_PERFMON, or Linux 5.18 for bpf_xdp_load_bytes".to_owned(),
+        });
+    }
+    let windows = access != Access::Direct { rest: false };
+    let mut passes = Vec::new();
+    for gram in [Gram::Four, Gram::Two, Gram::One] {
+        let group: Vec<usize> = (0..matcher.patterns.len())
+            .filter(|&i| Gram::of_len(matcher.patterns[i].bytes.len()) == gram)
+            .collect();
+        if group.len() > PAIRS_MAX && windows && target.may_goto {
+            passes.push(Pass::Set { gram, patterns: group });
+        } else {
+            passes.extend(group.into_iter().map(|pattern| Pass::Pair { pattern }));
+        }
+    }
+    let why = why(access, &passes, target);
+    Ok(Plan { access, passes, why })
+}
+
+fn why(access: Access, passes: &[Pass], target: &Target) -> String {
+    let pairs = passes.iter().filter(|p| matches!(p, Pass::Pair { .. })).count();
+    let in_sets: usize = passes
+        .iter()
+        .map(|p| match p {
+            Pass::Set { patterns, .. } => patterns.len(),
+            Pass::Pair { .. } => 0,
+        })
+        .sum();
+    let mut parts = Vec::new();
+    if pairs > 0 {
+        let s = if pairs == 1 { "literal" } else { "literals" };
+        parts.push(format!("{pairs} {s} by the rarest pair of bytes"));
+    }
+    if in_sets > 0 {
+        parts.push(format!("{in_sets} literals by a bit table of their first bytes and a tree"));
+    }
+    if parts.is_empty() {
+        parts.push("nothing to search".to_owned());
+    }
+    parts.push(match access {
+        Access::Direct { rest: true } => {
+            "linear part read directly, fragments through scratch windows".to_owned()
+        }
+        Access::Direct { rest: false } => "linear part read directly".to_owned(),
+        Access::Windows => "windows copied to scratch memory".to_owned(),
+    });
+    let loops = if target.may_goto {
+        "may_goto loops"
+    } else {
+        "loops with a counter (this target has no may_goto)"
+    };
+    parts.push(loops.to_owned());
+    parts.join("; ")
+}
