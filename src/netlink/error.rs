@@ -14,6 +14,41 @@ use super::xdp::{XdpAttachment, XdpMode};
 /// space has no name for it.
 const ENOTSUPP: i32 = 524;
 
+/// Error number, part of the kernel's text, and what to do about it.
+type Hint = (i32, &'static str, &'static str);
+
+/// The first one that fits is shown. The texts are those of `net/core/dev.c` and
+/// `drivers/net/veth.c` in Linux 6.18.
+const HINTS: &[Hint] = &[
+    (libc::EPERM, "", "changing interfaces and attaching XDP by netlink needs CAP_NET_ADMIN"),
+    (
+        libc::EOPNOTSUPP,
+        "does not support XDP in native mode",
+        "attach in generic mode, which works with every driver",
+    ),
+    (
+        libc::EBUSY,
+        "XDP program already attached",
+        "detach the attached program first, or replace it",
+    ),
+    (
+        libc::EBUSY,
+        "Can't replace active BPF XDP link",
+        "a bpf_link holds this interface: update or detach that link instead",
+    ),
+    (
+        libc::EEXIST,
+        "Native and generic XDP",
+        "detach the program of the other mode first, or attach in that mode",
+    ),
+    (libc::EEXIST, "does not match expected", "somebody else attached a program meanwhile: query"),
+    (
+        libc::ERANGE,
+        "Peer MTU is too large",
+        "lower the peer's MTU, attach in generic mode, or load the program for fragments",
+    ),
+];
+
 /// What was being done, in the user's terms: "attach XDP to veth0 (native)".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
@@ -201,8 +236,8 @@ pub enum NetlinkError {
         /// How long, in milliseconds.
         waited_ms: u64,
     },
-    /// The kernel ended the exchange without the answer that was asked for.
-    #[error("{operation}: the kernel acknowledged, but sent no answer")]
+    /// The kernel ended the exchange without the object that was asked for.
+    #[error("{operation}: the kernel sent no answer")]
     NoAnswer {
         /// What was asked for.
         operation: Operation,
@@ -286,6 +321,35 @@ impl NetlinkError {
         }
     }
 
+    /// One sentence of advice, or nothing. Never a guess: it goes by the error number and the
+    /// kernel's own text, whose wording is stable over releases.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { errno, text, .. } => {
+                let text = text.as_deref().unwrap_or_default();
+                let fits = |(of, part, _): &&Hint| of == errno && text.contains(part);
+                HINTS.iter().find(fits).map(|(_, _, hint)| *hint)
+            }
+            Self::System { errno: libc::EPERM, .. } => {
+                Some("creating and entering network namespaces needs CAP_SYS_ADMIN")
+            }
+            Self::NotAttached { .. } | Self::SeveralModes { .. } => {
+                Some("name the mode in which the program is attached")
+            }
+            Self::StillAttached { .. } => Some("another process may be attaching programs"),
+            Self::Interrupted { .. } => Some("try again when fewer interfaces come and go"),
+            Self::System { .. }
+            | Self::UnknownName { .. }
+            | Self::UnknownIndex { .. }
+            | Self::BadName { .. }
+            | Self::BadPrefix { .. }
+            | Self::Answer { .. }
+            | Self::Limit { .. }
+            | Self::Timeout { .. }
+            | Self::NoAnswer { .. } => None,
+        }
+    }
+
     /// A system call that failed while `operation` was under way.
     pub(crate) fn system(operation: &Operation, errno: Errno) -> Self {
         // The discriminants of `Errno` are the error numbers of the platform.
@@ -364,5 +428,24 @@ mod tests {
         assert_eq!(error.interface(), Some("veth0"));
         assert_eq!(error.kernel_text(), Some("text"));
         assert_eq!(error.kernel_offset(), Some(52));
+    }
+
+    #[test]
+    fn hints_go_by_number_and_text_and_are_never_guessed() {
+        let native = "Underlying driver does not support XDP in native mode";
+        // (errno, the kernel's text, part of the hint)
+        let cases = [
+            (libc::EOPNOTSUPP, Some(native), Some("generic mode")),
+            (libc::EOPNOTSUPP, None, None),
+            (libc::EBUSY, Some("XDP program already attached"), Some("replace it")),
+            (libc::EBUSY, Some("Can't replace active BPF XDP link"), Some("bpf_link")),
+            (libc::EINVAL, Some(native), None),
+            (libc::EPERM, None, Some("CAP_NET_ADMIN")),
+        ];
+        for (errno, text, part) in cases {
+            let hint = refused(errno, text).hint();
+            assert_eq!(hint.is_some(), part.is_some(), "{errno} {text:?}: {hint:?}");
+            assert!(hint.unwrap_or_default().contains(part.unwrap_or_default()), "{hint:?}");
+        }
     }
 }

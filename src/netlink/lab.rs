@@ -1,9 +1,9 @@
 //! Two hosts and a cable: a pair of anonymous network namespaces joined by a veth pair.
 //!
 //! For demonstrations and tests that need live traffic and must not touch the system. Addresses are
-//! from the ranges reserved for documentation. The neighbours are permanent entries and automatic
-//! IPv6 addresses are off, so that hardly a frame is on the wire that nobody sent (the kernel still
-//! reports the multicast groups of an IPv6 address a few times).
+//! from the ranges reserved for documentation. The neighbours are permanent entries, and ARP,
+//! neighbour discovery, multicast reports and automatic IPv6 addresses are off, so that no frame is
+//! on the wire that nobody sent: counters can be compared with what was sent.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
@@ -11,8 +11,9 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::change::Veth;
 use super::error::NetlinkError;
-use super::link::{Link, READY_WAIT_MS_MAX, Veth};
+use super::link::{Link, READY_WAIT_MS_MAX};
 use super::namespace::Namespace;
 use super::socket::Socket;
 
@@ -52,6 +53,7 @@ impl Host {
         let Self { netlink, link, ipv4, ipv6, .. } = self;
         let loopback = netlink.link_by_name("lo")?;
         netlink.set_up(&loopback)?;
+        netlink.set_no_arp(link)?;
         netlink.add_address(link, IpAddr::V4(*ipv4), IPV4_PREFIX_BITS)?;
         match netlink.set_no_automatic_ipv6(link) {
             Ok(()) => {}

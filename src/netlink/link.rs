@@ -1,38 +1,30 @@
-//! Links: look up, list, create, change, delete.
+//! Links: what an interface is, looking one up, listing them.
 //!
 //! A [`Link`] is a snapshot; its index is what identifies the interface to the kernel, its name is
 //! what messages show. Nothing here waits except [`Socket::wait_until_running`].
 
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use super::answer::Object;
 use super::attribute::Attributes;
 use super::error::{Malformed, NetlinkError, Operation};
-use super::message::{Request, flag};
-use super::socket::{Object, Socket};
+use super::message::Request;
+use super::socket::Socket;
 use super::xdp::XdpAttachment;
 
 /// Attributes of a link (`linux/if_link.h`).
 pub(crate) const IFLA_XDP: u16 = 43;
 const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
+pub(super) const IFLA_IFNAME: u16 = 3;
+pub(super) const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
-const IFLA_LINKINFO: u16 = 18;
+pub(super) const IFLA_LINKINFO: u16 = 18;
 const IFLA_STATS64: u16 = 23;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_ALT_IFNAME: u16 = 53;
 /// Nested in `IFLA_LINKINFO`.
-const INFO_KIND: u16 = 1;
-const INFO_DATA: u16 = 2;
-/// Nested in `INFO_DATA` of a veth.
-const VETH_INFO_PEER: u16 = 1;
-/// Nested in `AF_INET6` of `IFLA_AF_SPEC`.
-const INET6_ADDR_GEN_MODE: u16 = 8;
-const ADDR_GEN_MODE_NONE: u8 = 1;
+pub(super) const INFO_KIND: u16 = 1;
 
-const IFF_UP: u32 = 0x1;
+pub(super) const IFF_UP: u32 = 0x1;
 const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
 
@@ -72,7 +64,7 @@ impl LinkHeader {
         Request::new(kind, flags, &self.encode())
     }
 
-    fn encode(self) -> [u8; LINK_HEADER_BYTES] {
+    pub(super) fn encode(self) -> [u8; LINK_HEADER_BYTES] {
         let mut bytes = [0; LINK_HEADER_BYTES];
         bytes[0] = self.family;
         // Bytes 1 to 3 are padding and the hardware type, which the kernel ignores in requests.
@@ -216,19 +208,6 @@ impl Link {
     }
 }
 
-/// A veth pair to create.
-#[derive(Clone, Copy, Debug)]
-pub struct Veth<'a> {
-    /// Name of the end in the socket's network namespace.
-    pub name: &'a str,
-    /// Name of the other end.
-    pub peer_name: &'a str,
-    /// Where the other end goes; `None` is the socket's network namespace.
-    pub peer_namespace: Option<BorrowedFd<'a>>,
-    /// Largest payload of a frame, in bytes, of both ends; `None` is the kernel's 1,500.
-    pub mtu: Option<u32>,
-}
-
 impl Socket {
     /// The interface with this name or alternative name.
     ///
@@ -285,120 +264,6 @@ impl Socket {
             .collect()
     }
 
-    /// Switch an interface on. Needs `CAP_NET_ADMIN`, like everything below.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`], for instance with `EPERM`.
-    pub fn set_up(&mut self, link: &Link) -> Result<(), NetlinkError> {
-        let header = LinkHeader { flags: IFF_UP, change: IFF_UP, ..LinkHeader::of(link.index) };
-        let operation = Operation::on("set up", &link.name);
-        self.change(&operation, header.request(libc::RTM_SETLINK, 0))
-    }
-
-    /// Switch an interface off.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`].
-    pub fn set_down(&mut self, link: &Link) -> Result<(), NetlinkError> {
-        let header = LinkHeader { change: IFF_UP, ..LinkHeader::of(link.index) };
-        let operation = Operation::on("set down", &link.name);
-        self.change(&operation, header.request(libc::RTM_SETLINK, 0))
-    }
-
-    /// Set the largest payload of a frame, in bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`]: `EINVAL` if the driver cannot, with its limits in the text.
-    pub fn set_mtu(&mut self, link: &Link, mtu: u32) -> Result<(), NetlinkError> {
-        let mut request = LinkHeader::of(link.index).request(libc::RTM_SETLINK, 0);
-        request.attributes().put_u32(IFLA_MTU, mtu);
-        self.change(
-            &Operation::on("set MTU of", &link.name).detail(format!("{mtu} bytes")),
-            request,
-        )
-    }
-
-    /// Let an interface have no automatic IPv6 addresses, so that it sends no router solicitations
-    /// and no duplicate address detection when it comes up.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`]: `EAFNOSUPPORT` on a kernel without IPv6.
-    pub fn set_no_automatic_ipv6(&mut self, link: &Link) -> Result<(), NetlinkError> {
-        let mut request = LinkHeader::of(link.index).request(libc::RTM_SETLINK, 0);
-        request.attributes().nest(IFLA_AF_SPEC, |families| {
-            let inet6 = u16::try_from(libc::AF_INET6).expect("the family is 10");
-            families.nest(inet6, |inet6| {
-                inet6.put(INET6_ADDR_GEN_MODE, &[ADDR_GEN_MODE_NONE]);
-            });
-        });
-        self.change(&Operation::on("switch off automatic IPv6 addresses of", &link.name), request)
-    }
-
-    /// Create a veth pair. Both ends are down.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::BadName`]; [`NetlinkError::Refused`]: `EEXIST` if a name is taken,
-    /// `EOPNOTSUPP` if the kernel has no veth driver.
-    pub fn create_veth(&mut self, veth: Veth<'_>) -> Result<(), NetlinkError> {
-        check_name(veth.name, NAME_BYTES_MAX)?;
-        check_name(veth.peer_name, NAME_BYTES_MAX)?;
-        let flags = flag::CREATE | flag::EXCLUSIVE;
-        let mut request = LinkHeader::default().request(libc::RTM_NEWLINK, flags);
-        let attributes = request.attributes();
-        attributes.put_text(IFLA_IFNAME, veth.name);
-        if let Some(mtu) = veth.mtu {
-            attributes.put_u32(IFLA_MTU, mtu);
-        }
-        attributes.nest(IFLA_LINKINFO, |info| {
-            info.put_text(INFO_KIND, "veth").nest(INFO_DATA, |of_veth| {
-                let header = LinkHeader::default().encode();
-                of_veth.nest_after(VETH_INFO_PEER, &header, |peer| {
-                    peer.put_text(IFLA_IFNAME, veth.peer_name);
-                    if let Some(mtu) = veth.mtu {
-                        peer.put_u32(IFLA_MTU, mtu);
-                    }
-                    if let Some(namespace) = veth.peer_namespace {
-                        peer.put_i32(IFLA_NET_NS_FD, namespace.as_raw_fd());
-                    }
-                });
-            });
-        });
-        let operation =
-            Operation::on("create veth pair", veth.name).detail(format!("peer {}", veth.peer_name));
-        self.change(&operation, request)
-    }
-
-    /// Delete an interface; of a veth pair both ends go.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`]: `ENODEV` if it is gone, `EOPNOTSUPP` if it is not a virtual one.
-    pub fn delete_link(&mut self, link: &Link) -> Result<(), NetlinkError> {
-        let request = LinkHeader::of(link.index).request(libc::RTM_DELLINK, 0);
-        self.change(&Operation::on("delete", &link.name), request)
-    }
-
-    /// Move an interface to another network namespace, where it may get another index. It loses its
-    /// addresses and is down there.
-    ///
-    /// # Errors
-    ///
-    /// [`NetlinkError::Refused`]: `EEXIST` if the name is taken there, `EINVAL` if it cannot move.
-    pub fn move_link(
-        &mut self,
-        link: &Link,
-        namespace: BorrowedFd<'_>,
-    ) -> Result<(), NetlinkError> {
-        let mut request = LinkHeader::of(link.index).request(libc::RTM_SETLINK, 0);
-        request.attributes().put_i32(IFLA_NET_NS_FD, namespace.as_raw_fd());
-        self.change(&Operation::on("move to another network namespace", &link.name), request)
-    }
-
     /// Wait until an interface can carry frames, and return its new state. A veth runs only when
     /// both of its ends are up.
     ///
@@ -443,7 +308,7 @@ fn decode(operation: &Operation, object: &Object) -> Result<Link, NetlinkError> 
 
 /// The kernel's rules for names (`dev_valid_name`), and two of ours: a `%` would make the kernel
 /// choose a number, and a NUL would cut the name off.
-fn check_name(name: &str, bytes_max: usize) -> Result<(), NetlinkError> {
+pub(super) fn check_name(name: &str, bytes_max: usize) -> Result<(), NetlinkError> {
     let why = if name.is_empty() {
         "it is empty"
     } else if name.len() > bytes_max {

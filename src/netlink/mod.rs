@@ -5,9 +5,9 @@
 //!
 //! - [`message`] and [`attribute`] are the wire format: they build requests and read answers, and
 //!   treat every length in an answer as a claim to be checked;
-//! - [`socket`] sends one request and collects its whole answer, within named limits;
-//! - [`link`] looks up, lists, creates, changes and deletes interfaces, [`xdp`] attaches programs to
-//!   them, [`address`] and [`neighbour`] give them addresses, [`watch`] tells when they change;
+//! - [`socket`] sends one request, [`answer`] collects its whole answer, within named limits;
+//! - [`link`] looks up and lists interfaces, [`change`] creates, changes and deletes them, [`xdp`]
+//!   attaches programs to them, [`address`] and [`neighbour`] give them addresses, [`watch`] tells when they change;
 //! - [`namespace`] makes network namespaces that vanish with the process, [`lab`] joins two of them
 //!   by a veth pair for tests and demonstrations;
 //! - [`error`] is what can go wrong, with the kernel's extended acknowledgement.
@@ -16,7 +16,9 @@
 //! never runs `ip`.
 
 pub mod address;
+pub mod answer;
 pub mod attribute;
+pub mod change;
 pub mod error;
 pub mod lab;
 pub mod link;
@@ -28,9 +30,10 @@ pub mod watch;
 pub mod xdp;
 
 pub use address::InterfaceAddress;
+pub use change::Veth;
 pub use error::{Malformed, NetlinkError, Operation};
 pub use lab::Lab;
-pub use link::{Link, Veth};
+pub use link::{Link, LinkCounts};
 pub use namespace::Namespace;
 pub use socket::Socket;
 pub use watch::{LinkEvent, LinkWatch};

@@ -21,8 +21,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`NetlinkError::Refused`]: `EINVAL` for an address of the wrong size, `ENETDOWN` and the like
-    /// if the interface cannot have neighbours.
+    /// [`NetlinkError::Refused`]: `EINVAL` for a hardware address of the wrong size. An interface
+    /// that is down takes the entry too, but forgets all entries when it goes down.
     pub fn set_neighbour(
         &mut self,
         link: &Link,

@@ -5,8 +5,9 @@
 //!
 //! Guarantees: only datagrams from the kernel (port 0) are read; an answer to an earlier request is
 //! never taken for the present one; a signal does not interrupt an exchange; reading an answer ends
-//! after [`ANSWER_MESSAGES_MAX`] messages, [`ANSWER_BYTES_MAX`] bytes or [`ANSWER_WAIT_MS_MAX`]
-//! milliseconds. After an error of the last kind open a new socket: the rest of the answer may still
+//! after [`ANSWER_MESSAGES_MAX`](super::answer::ANSWER_MESSAGES_MAX) messages,
+//! [`ANSWER_BYTES_MAX`](super::answer::ANSWER_BYTES_MAX) bytes, or [`ANSWER_WAIT_MS_MAX`] milliseconds
+//! without any. After an error of the last kind open a new socket: the rest of the answer may still
 //! arrive on the old one, where it is skipped, but the kernel runs one dump a socket at a time.
 
 use std::io::IoSliceMut;
@@ -20,13 +21,10 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike};
 
+use super::answer::{Answer, Collector, Object, limit};
 use super::error::{NetlinkError, Operation};
-use super::message::{Messages, Outcome, Request, Role, flag};
+use super::message::{Request, flag};
 
-/// Most messages that one answer may have. A host with 100,000 interfaces is within it.
-pub const ANSWER_MESSAGES_MAX: usize = 1 << 18;
-/// Most bytes that one answer may have, over all its messages.
-pub const ANSWER_BYTES_MAX: usize = 256 << 20;
 /// Longest datagram that is received. The kernel fills at most 32 KiB with a dump, but one link with
 /// many virtual functions may need more.
 pub const DATAGRAM_BYTES_MAX: usize = 4 << 20;
@@ -36,6 +34,8 @@ pub const ANSWER_WAIT_MS_MAX: u64 = 5_000;
 /// How often a list is read again because it changed while it was read.
 pub const DUMP_ATTEMPTS_MAX: u32 = 8;
 
+/// The port of the kernel itself.
+const KERNEL_PORT: u32 = 0;
 /// Size that the receive buffer starts with: what the kernel puts into a datagram of a dump.
 const DATAGRAM_BYTES: usize = 32 << 10;
 /// What is asked for as the socket's receive buffer; the kernel may grant less.
@@ -64,23 +64,6 @@ pub struct Socket {
     /// Our port, which every answer to us carries.
     port: u32,
     buffer: Vec<u8>,
-}
-
-/// One message of an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// `RTM_*`.
-    pub kind: u16,
-    /// What follows the message header.
-    pub payload: Vec<u8>,
-}
-
-/// A whole answer.
-#[derive(Debug, Default)]
-struct Answer {
-    objects: Vec<Object>,
-    outcome: Outcome,
-    interrupted: bool,
 }
 
 impl Socket {
@@ -173,44 +156,17 @@ impl Socket {
         let bytes = request.encode(operation, flags, self.sequence)?;
         self.send(&bytes).map_err(|errno| NetlinkError::system(operation, errno))?;
 
-        let mut answer = Answer::default();
-        let mut messages_seen = 0;
-        let mut bytes_seen = 0;
+        let mut collector = Collector::new(self.sequence, self.port);
         loop {
             let length = self.receive(operation)?;
-            bytes_seen += length;
-            limit(operation, "bytes of an answer", ANSWER_BYTES_MAX, bytes_seen)?;
-            let mut ended = false;
-            for message in Messages::new(&self.buffer[..length]) {
-                let message = message.map_err(|e| NetlinkError::answer(operation, e))?;
-                messages_seen += 1;
-                limit(operation, "messages of an answer", ANSWER_MESSAGES_MAX, messages_seen)?;
-                if message.header.sequence != self.sequence || message.header.port != self.port {
-                    // A notification, or the rest of an answer that was given up.
-                    continue;
-                }
-                answer.interrupted |= message.header.flags & flag::DUMP_INTERRUPTED != 0;
-                match message.role().map_err(|e| NetlinkError::answer(operation, e))? {
-                    Role::Nothing => {}
-                    Role::Overrun => return Err(NetlinkError::system(operation, Errno::ENOBUFS)),
-                    Role::Object => answer.objects.push(Object {
-                        kind: message.header.kind,
-                        payload: message.payload.to_vec(),
-                    }),
-                    Role::End(outcome) => {
-                        answer.outcome = outcome;
-                        ended = true;
-                    }
-                }
-            }
-            if ended {
-                return finished(operation, answer);
+            if collector.take(operation, &self.buffer[..length])? {
+                return collector.finish(operation);
             }
         }
     }
 
     fn send(&self, bytes: &[u8]) -> Result<(), Errno> {
-        let kernel = NetlinkAddr::new(0, 0);
+        let kernel = NetlinkAddr::new(KERNEL_PORT, 0);
         loop {
             match sendto(self.fd.as_raw_fd(), bytes, &kernel, MsgFlags::empty()) {
                 Ok(_) => return Ok(()),
@@ -244,20 +200,20 @@ impl Socket {
         flags: MsgFlags,
     ) -> Result<Received, NetlinkError> {
         let look = flags | MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
-        let (length, _) = match self.receive_raw(look) {
-            Ok(received) => received,
-            Err(Errno::EINTR) => return Ok(Received::Interrupted),
-            Err(Errno::EAGAIN) => return Ok(Received::Nothing),
-            Err(errno) => return Err(NetlinkError::system(operation, errno)),
-        };
-        limit(operation, "bytes of a datagram", DATAGRAM_BYTES_MAX, length)?;
-        if self.buffer.len() < length {
-            self.buffer.resize(length, 0);
-        }
-        match self.receive_raw(flags) {
-            Ok((length, 0)) => Ok(Received::Datagram(length.min(self.buffer.len()))),
-            // Another process may send to our port; nothing it says is from the kernel.
-            Ok((_, _)) => Ok(Received::NotForUs),
+        match self.receive_raw(look).and_then(|(length, sender)| {
+            let fits = length <= DATAGRAM_BYTES_MAX;
+            // Another process may send to our port; nothing that it says is from the kernel, and
+            // its datagrams do not make the buffer grow.
+            if sender == KERNEL_PORT && fits && self.buffer.len() < length {
+                self.buffer.resize(length, 0);
+            }
+            self.receive_raw(flags | MsgFlags::MSG_TRUNC)
+        }) {
+            Ok((_, sender)) if sender != KERNEL_PORT => Ok(Received::NotForUs),
+            Ok((length, _)) => {
+                limit(operation, "bytes of a datagram", DATAGRAM_BYTES_MAX, length)?;
+                Ok(Received::Datagram(length.min(self.buffer.len())))
+            }
             Err(Errno::EINTR) => Ok(Received::Interrupted),
             Err(Errno::EAGAIN) => Ok(Received::Nothing),
             Err(errno) => Err(NetlinkError::system(operation, errno)),
@@ -302,51 +258,4 @@ enum Received {
     NotForUs,
     Interrupted,
     Nothing,
-}
-
-/// The answer, if its outcome is success.
-fn finished(operation: &Operation, answer: Answer) -> Result<Answer, NetlinkError> {
-    if answer.outcome.errno == 0 {
-        return Ok(answer);
-    }
-    let Outcome { errno, text, offset } = answer.outcome;
-    Err(NetlinkError::Refused { operation: operation.clone(), errno, text, offset })
-}
-
-fn limit(
-    operation: &Operation,
-    what: &'static str,
-    limit: usize,
-    asked: usize,
-) -> Result<(), NetlinkError> {
-    if asked <= limit {
-        return Ok(());
-    }
-    Err(NetlinkError::Limit { operation: operation.clone(), what, limit, asked })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_carries_errno_text_and_offset() {
-        let outcome = Outcome {
-            errno: libc::EBUSY,
-            text: Some("XDP program already attached".into()),
-            offset: Some(36),
-        };
-        let answer = Answer { outcome, ..Answer::default() };
-        let error = finished(&Operation::on("attach XDP to", "eth0"), answer).expect_err("EBUSY");
-        assert_eq!(error.to_string(), "attach XDP to eth0: EBUSY: XDP program already attached");
-        assert_eq!(error.kernel_offset(), Some(36));
-    }
-
-    #[test]
-    fn limits_name_both_numbers() {
-        let operation = Operation::new("list links");
-        assert!(limit(&operation, "bytes", 10, 10).is_ok());
-        let error = limit(&operation, "bytes", 10, 11).expect_err("past the limit");
-        assert_eq!(error.to_string(), "list links: bytes reached 11; the limit is 10");
-    }
 }

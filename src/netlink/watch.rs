@@ -91,18 +91,19 @@ impl LinkWatch {
     ///
     /// As [`take`](Self::take).
     pub fn wait(&mut self, limit: Duration) -> Result<Option<LinkEvent>, NetlinkError> {
-        let deadline = Instant::now() + limit;
+        // No deadline if it lies beyond what the clock can express.
+        let deadline = Instant::now().checked_add(limit);
         loop {
             if let Some(event) = self.take()? {
                 return Ok(Some(event));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.map_or(limit, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return Ok(None);
             }
             let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
             // Rounded up, so that the last millisecond is not spent in a busy loop.
-            let left = left + Duration::from_micros(999);
+            let left = left.saturating_add(Duration::from_micros(999));
             match poll(&mut fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(errno) => {

@@ -1,115 +1,19 @@
-//! netlink against the running kernel, in network namespaces of its own.
-//!
-//! Without the right to create namespaces a test says so and passes; `KERNEL_TESTS=required` turns
-//! that into a failure. Last run on Linux 6.18.
+//! Links, addresses, namespaces, the watch and the lab.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use hardwire::netlink::link::READY_WAIT_MS_MAX;
-use hardwire::netlink::{
-    Lab, LinkEvent, LinkWatch, Namespace, NetlinkError, OnOccupied, Socket, Veth, XdpMode,
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, getsockname, sendto,
+    socket,
 };
 
-const WAIT: Duration = Duration::from_millis(READY_WAIT_MS_MAX);
+use hardwire::netlink::message::Header;
+use hardwire::netlink::{Lab, LinkEvent, LinkWatch, Namespace, NetlinkError, Socket, Veth};
 
-/// The tests of this file run one at a time, so that one can compare the descriptors of the process
-/// before and after.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-fn skip(why: &str) {
-    let required = std::env::var_os("KERNEL_TESTS").is_some_and(|v| v == "required");
-    assert!(!required, "KERNEL_TESTS=required, but: {why}");
-    eprintln!("skipped: {why}");
-}
-
-/// A namespace, or a visible skip if this process may not make one.
-fn namespace() -> Option<Namespace> {
-    match Namespace::create() {
-        Ok(namespace) => Some(namespace),
-        Err(error) if error.errno() == Some(libc::EPERM) => {
-            skip(&error.to_string());
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn veth<'a>(name: &'a str, peer_name: &'a str) -> Veth<'a> {
-    Veth { name, peer_name, peer_namespace: None, mtu: None }
-}
-
-/// Descriptors of this process, as what they refer to.
-fn descriptors() -> Vec<String> {
-    let mut open: Vec<String> = fs::read_dir("/proc/self/fd")
-        .expect("/proc")
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .map(|target| target.display().to_string())
-        // The directory that is being read.
-        .filter(|target| !target.starts_with("/proc/"))
-        .collect();
-    open.sort();
-    open
-}
-
-fn link_names(socket: &mut Socket) -> Vec<String> {
-    socket.links().expect("links").into_iter().map(|link| link.name).collect()
-}
-
-/// Load `r0 = 2; exit` (XDP_PASS) as a program of this type.
-#[allow(unsafe_code, reason = "netlink takes any XDP program; loading one here keeps rooms apart")]
-fn load_program(prog_type: u32) -> Result<OwnedFd, std::io::Error> {
-    const BPF_PROG_LOAD: i32 = 5;
-    let insns: [[u8; 8]; 2] = [[0xb7, 0, 0, 0, 2, 0, 0, 0], [0x95, 0, 0, 0, 0, 0, 0, 0]];
-    let license = c"GPL";
-    #[repr(C)]
-    #[derive(Default)]
-    struct Attr {
-        prog_type: u32,
-        insn_cnt: u32,
-        insns: u64,
-        license: u64,
-        rest: [u64; 6],
-    }
-    let attr = Attr {
-        prog_type,
-        insn_cnt: 2,
-        insns: insns.as_ptr() as u64,
-        license: license.as_ptr() as u64,
-        rest: [0; 6],
-    };
-    // SAFETY: `attr` is a prefix of `union bpf_attr` with zeros behind the fields that are set; it
-    // points at `insns` and `license`, which outlive the call and are only read.
-    let fd =
-        unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attr, size_of::<Attr>()) };
-    if fd < 0 {
-        return Err(std::io::Error::last_os_error());
-    }
-    let fd = i32::try_from(fd).expect("a descriptor is an int");
-    // SAFETY: a non-negative return is a new descriptor that nobody else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-const SOCKET_FILTER: u32 = 1;
-const XDP: u32 = 6;
-
-fn xdp_program() -> Option<OwnedFd> {
-    match load_program(XDP) {
-        Ok(program) => Some(program),
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
-            skip(&format!("load an XDP program: {error}"));
-            None
-        }
-        Err(error) => panic!("load an XDP program: {error}"),
-    }
-}
+use crate::helpers::{WAIT, alone, become_nobody, descriptors, link_names, namespace, veth};
 
 #[test]
 fn a_new_namespace_has_only_loopback_and_it_is_down() {
@@ -364,173 +268,6 @@ fn a_watch_that_is_not_read_says_that_it_lost_events() {
     assert!(matches!(event, LinkEvent::Changed(_)), "{event:?}");
 }
 
-/// One row of the table of refusals: what was tried, errno, and the kernel's text.
-type Refusal<'a> = (&'a str, Result<(), NetlinkError>, i32, Option<&'a str>);
-
-#[track_caller]
-fn check_refusals(rows: Vec<Refusal<'_>>) {
-    for (what, outcome, errno, text) in rows {
-        let error = outcome.expect_err(what);
-        assert_eq!(error.errno(), Some(errno), "{what}: {error}");
-        assert_eq!(error.kernel_text(), text, "{what}: {error}");
-    }
-}
-
-#[test]
-fn xdp_attaches_in_every_mode_of_a_veth_and_the_query_names_it() {
-    let _alone = alone();
-    let (Some(namespace), Some(program)) = (namespace(), xdp_program()) else { return };
-    let mut socket = namespace.socket().expect("a socket");
-    socket.create_veth(veth("hwx0", "hwx1")).expect("a pair");
-    let link = socket.link_by_name("hwx0").expect("a link");
-    let fd = program.as_fd();
-    // (asked, found)
-    let cases = [
-        (XdpMode::Generic, XdpMode::Generic),
-        (XdpMode::Native, XdpMode::Native),
-        (XdpMode::Auto, XdpMode::Native),
-    ];
-    for (asked, found) in cases {
-        socket.attach_xdp(&link, fd, asked, OnOccupied::Refuse).expect("attach");
-        let attachment = socket.xdp(&link).expect("query");
-        let modes: Vec<_> = attachment.modes().map(|(mode, _)| mode).collect();
-        assert_eq!(modes, [found], "asked for {asked}");
-        assert!(attachment.program(found).is_some_and(|id| id > 0));
-        socket.detach_xdp(&link, asked, None).expect("detach");
-        assert!(!socket.xdp(&link).expect("query").is_attached());
-    }
-}
-
-#[test]
-fn xdp_refusals_carry_the_kernels_text() {
-    let _alone = alone();
-    let (Some(namespace), Some(program)) = (namespace(), xdp_program()) else { return };
-    let other = load_program(XDP).expect("a second program");
-    let filter = load_program(SOCKET_FILTER).expect("a socket filter");
-    let mut socket = namespace.socket().expect("a socket");
-    socket.create_veth(veth("hwx0", "hwx1")).expect("a pair");
-    let lo = socket.link_by_name("lo").expect("lo");
-    let link = socket.link_by_name("hwx0").expect("a link");
-    let peer = socket.link_by_name("hwx1").expect("the peer");
-    let (fd, other, filter) = (program.as_fd(), other.as_fd(), filter.as_fd());
-    let (refuse, overwrite) = (OnOccupied::Refuse, OnOccupied::Overwrite);
-
-    let error = socket.attach_xdp(&lo, fd, XdpMode::Native, refuse).expect_err("lo has no native");
-    assert_eq!(
-        error.to_string(),
-        "attach XDP to lo (native): EOPNOTSUPP: \
-         Underlying driver does not support XDP in native mode",
-    );
-    check_refusals(vec![
-        (
-            "a socket filter",
-            socket.attach_xdp(&link, filter, XdpMode::Generic, refuse),
-            libc::EINVAL,
-            None,
-        ),
-        ("offload", socket.attach_xdp(&link, fd, XdpMode::Offload, refuse), libc::EINVAL, None),
-        (
-            "replace where nothing is",
-            socket.attach_xdp(&link, fd, XdpMode::Generic, OnOccupied::Replace(other)),
-            libc::EEXIST,
-            Some("Active program does not match expected"),
-        ),
-    ]);
-
-    socket.attach_xdp(&link, fd, XdpMode::Generic, refuse).expect("attach");
-    check_refusals(vec![
-        (
-            "occupied",
-            socket.attach_xdp(&link, other, XdpMode::Generic, refuse),
-            libc::EBUSY,
-            Some("XDP program already attached"),
-        ),
-        (
-            "native over generic",
-            socket.attach_xdp(&link, fd, XdpMode::Native, overwrite),
-            libc::EEXIST,
-            Some("Native and generic XDP can't be active at the same time"),
-        ),
-        (
-            "replace another one",
-            socket.attach_xdp(&link, other, XdpMode::Generic, OnOccupied::Replace(other)),
-            libc::EEXIST,
-            Some("Active program does not match expected"),
-        ),
-        (
-            "detach another one",
-            socket.detach_xdp(&link, XdpMode::Generic, Some(other)),
-            libc::EEXIST,
-            Some("Active program does not match expected"),
-        ),
-    ]);
-    let before = socket.xdp(&link).expect("query");
-    socket
-        .attach_xdp(&link, other, XdpMode::Generic, OnOccupied::Replace(fd))
-        .expect("replace the right one");
-    assert_ne!(socket.xdp(&link).expect("query"), before, "another program is there");
-    socket.detach_xdp(&link, XdpMode::Generic, Some(other)).expect("detach");
-
-    socket.set_mtu(&peer, 9000).expect("an MTU");
-    check_refusals(vec![(
-        "peer MTU",
-        socket.attach_xdp(&link, fd, XdpMode::Native, refuse),
-        libc::ERANGE,
-        Some("veth: Peer MTU is too large to set XDP"),
-    )]);
-    socket.attach_xdp(&link, fd, XdpMode::Generic, refuse).expect("generic does not mind");
-}
-
-#[test]
-fn a_detach_in_the_wrong_mode_is_an_error_and_not_a_silent_success() {
-    let _alone = alone();
-    let (Some(namespace), Some(program)) = (namespace(), xdp_program()) else { return };
-    let mut socket = namespace.socket().expect("a socket");
-    socket.create_veth(veth("hwx0", "hwx1")).expect("a pair");
-    let link = socket.link_by_name("hwx0").expect("a link");
-
-    let error = socket.detach_xdp(&link, XdpMode::Auto, None).expect_err("nothing there");
-    assert!(matches!(error, NetlinkError::NotAttached { .. }), "{error}");
-
-    socket
-        .attach_xdp(&link, program.as_fd(), XdpMode::Generic, OnOccupied::Refuse)
-        .expect("attach");
-    let error = socket.detach_xdp(&link, XdpMode::Native, None).expect_err("the wrong mode");
-    let text = error.to_string();
-    let expected = "detach XDP from hwx0 (native): nothing is attached in this mode; found generic";
-    assert!(text.starts_with(expected), "{text}");
-    assert!(socket.xdp(&link).expect("query").generic.is_some(), "it is still there");
-    socket.detach_xdp(&link, XdpMode::Auto, None).expect("the mode that is in use");
-
-    socket.delete_link(&link).expect("delete");
-    let error = socket.detach_xdp(&link, XdpMode::Auto, None).expect_err("the link is gone");
-    assert!(matches!(error, NetlinkError::UnknownIndex { .. }), "{error}");
-}
-
-#[test]
-fn a_watch_sees_that_a_program_was_attached_and_taken_away() {
-    let _alone = alone();
-    let (Some(namespace), Some(program)) = (namespace(), xdp_program()) else { return };
-    let mut socket = namespace.socket().expect("a socket");
-    socket.create_veth(veth("hwx0", "hwx1")).expect("a pair");
-    let link = socket.link_by_name("hwx0").expect("a link");
-    socket.set_up(&link).expect("up");
-    let mut watch = namespace.enter(LinkWatch::open).expect("enter").expect("a watch");
-    socket.attach_xdp(&link, program.as_fd(), XdpMode::Native, OnOccupied::Refuse).expect("attach");
-    socket.detach_xdp(&link, XdpMode::Native, None).expect("detach");
-    let mut states = Vec::new();
-    while states.last() != Some(&false) || states.len() < 2 {
-        let event = watch.wait(WAIT).expect("wait").expect("an event within the limit");
-        if let LinkEvent::Changed(changed) = event
-            && changed.index == link.index
-        {
-            states.push(changed.xdp.is_attached());
-        }
-    }
-    states.dedup();
-    assert!(states.ends_with(&[true, false]), "{states:?}");
-}
-
 #[test]
 fn nothing_is_left_behind() {
     let _alone = alone();
@@ -566,4 +303,85 @@ fn dropping_a_lab_cuts_the_cable_even_while_a_socket_is_open_in_it() {
     assert_eq!(link_names(&mut left).len(), 2);
     drop(lab);
     assert_eq!(link_names(&mut left), ["lo"]);
+}
+
+#[test]
+fn without_privileges_listing_works_and_changing_names_the_capability() {
+    let _alone = alone();
+    let Some(namespace) = namespace() else { return };
+    let (links, change, create) = namespace
+        .enter(|| {
+            become_nobody();
+            let mut socket = Socket::open().expect("opening needs no privilege");
+            let lo = socket.link_by_name("lo").expect("lo");
+            (link_names(&mut socket), socket.set_up(&lo), Namespace::create().map(drop))
+        })
+        .expect("enter");
+    assert_eq!(links, ["lo"]);
+    let error = change.expect_err("no CAP_NET_ADMIN");
+    assert_eq!(error.to_string(), "set up lo: EPERM: Operation not permitted");
+    assert!(error.hint().is_some_and(|hint| hint.contains("CAP_NET_ADMIN")), "{error:?}");
+    let error = create.expect_err("no CAP_SYS_ADMIN");
+    assert_eq!(error.to_string(), "create a network namespace: EPERM: Operation not permitted");
+    assert!(error.hint().is_some_and(|hint| hint.contains("CAP_SYS_ADMIN")), "{error:?}");
+}
+
+#[test]
+fn messages_that_other_processes_forge_are_not_believed() {
+    let _alone = alone();
+    let Some(namespace) = namespace() else { return };
+    let mut watch = namespace.enter(LinkWatch::open).expect("enter").expect("a watch");
+    let forger = namespace
+        .enter(|| {
+            let kind = (SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::NetlinkRoute);
+            socket(AddressFamily::Netlink, kind.0, kind.1, kind.2)
+        })
+        .expect("enter")
+        .expect("a socket");
+    let watch_at = getsockname::<NetlinkAddr>(watch.as_fd().as_raw_fd()).expect("an address");
+    // "lo is gone", well-formed but for its sender.
+    let header = Header { length: 40, kind: libc::RTM_DELLINK, flags: 0, sequence: 0, port: 0 };
+    let mut gone = header.encode().to_vec();
+    gone.extend([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    gone.extend([7, 0, 3, 0, b'l', b'o', 0, 0]);
+    // And one that would make a careless reader grow its buffer.
+    let long = [&gone[..], &[0; 100_000]].concat();
+    for forged in [&gone, &long, &gone] {
+        sendto(forger.as_raw_fd(), forged, &watch_at, MsgFlags::empty()).expect("send");
+    }
+    assert_eq!(watch.take().expect("take"), None);
+
+    let mut socket = namespace.socket().expect("a socket");
+    let lo = socket.link_by_name("lo").expect("lo");
+    socket.set_up(&lo).expect("up");
+    let event = watch.wait(WAIT).expect("wait").expect("an event of the kernel");
+    assert!(matches!(event, LinkEvent::Changed(lo) if lo.is_up()));
+}
+
+#[test]
+fn on_the_wire_of_a_lab_is_only_what_was_sent() {
+    let _alone = alone();
+    if namespace().is_none() {
+        return;
+    }
+    let mut lab = Lab::new("hw").expect("a lab");
+    let received = |lab: &mut Lab| {
+        let link = lab.server.netlink.link_by_index(lab.server.link.index).expect("the link");
+        link.counts.rx_frames
+    };
+    // The kernel would report multicast groups within a second.
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(received(&mut lab), 0);
+    for ip in [IpAddr::from(lab.server.ipv4), IpAddr::from(lab.server.ipv6)] {
+        let server = lab.server.enter(|| UdpSocket::bind((ip, 0))).expect("enter").expect("bind");
+        let to = server.local_addr().expect("an address");
+        let sent = lab.client.enter(|| {
+            let any = if ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            UdpSocket::bind(any)?.send_to(b"one", to)
+        });
+        assert_eq!(sent.expect("enter").expect("send"), 3);
+        server.set_read_timeout(Some(WAIT)).expect("a timeout");
+        server.recv_from(&mut [0; 8]).expect("receive");
+    }
+    assert_eq!(received(&mut lab), 2);
 }
