@@ -96,7 +96,7 @@ impl LinkHeader {
 pub struct Link {
     /// Number of the interface in its network namespace.
     pub index: u32,
-    /// Its name; bytes that are not UTF-8 are shown as U+FFFD.
+    /// Its name; control characters and bytes that are not UTF-8 are shown as U+FFFD.
     pub name: String,
     /// Largest payload of a frame, in bytes.
     pub mtu: u32,
@@ -189,7 +189,8 @@ impl Link {
         for attribute in attributes {
             let attribute = attribute?;
             match attribute.kind {
-                IFLA_IFNAME => link.name = attribute.text(),
+                // The kernel allows escape sequences in names; a terminal must not get them.
+                IFLA_IFNAME => link.name = attribute.text().replace(char::is_control, "\u{fffd}"),
                 IFLA_MTU => link.mtu = attribute.u32()?,
                 IFLA_ADDRESS => link.address = attribute.value.to_vec(),
                 IFLA_LINK => link.peer_index = Some(attribute.u32()?).filter(|&index| index != 0),
@@ -378,6 +379,14 @@ mod tests {
         assert_eq!(Link::decode(&nameless), Err(Malformed::Missing { kind: IFLA_IFNAME }));
         let short = Malformed::Header { at: 0, needed: 16, left: 3 };
         assert_eq!(Link::decode(&[0; 3]), Err(short));
+    }
+
+    #[test]
+    fn a_name_cannot_carry_escape_sequences_to_a_terminal() {
+        let bytes = payload(LinkHeader::of(1), |list| {
+            list.put(IFLA_IFNAME, b"e\x1b[31mh\xff\0");
+        });
+        assert_eq!(Link::decode(&bytes).expect("well-formed").name, "e\u{fffd}[31mh\u{fffd}");
     }
 
     #[test]

@@ -14,6 +14,25 @@
 //!
 //! Programs are plain descriptors here: this room knows nothing of BPF, contains no `unsafe`, and
 //! never runs `ip`.
+//!
+//! ```no_run
+//! use std::net::UdpSocket;
+//!
+//! use hardwire::netlink::{Lab, LinkEvent, LinkWatch};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut lab = Lab::new("hw")?;
+//! let mut watch = lab.server.enter(LinkWatch::open)??;
+//! let server = lab.server.enter(|| UdpSocket::bind("192.0.2.2:7"))??;
+//! lab.client.enter(|| UdpSocket::bind("192.0.2.1:0")?.send_to(b"hello", "192.0.2.2:7"))??;
+//! println!("{} bytes arrived", server.recv(&mut [0; 16])?);
+//! println!("attached: {}", lab.server.netlink.xdp(&lab.server.link)?);
+//! if let Some(LinkEvent::Gone { name, .. }) = watch.take()? {
+//!     println!("{name} is gone");
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod address;
 pub mod answer;

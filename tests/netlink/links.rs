@@ -293,6 +293,21 @@ fn nothing_is_left_behind() {
 }
 
 #[test]
+fn a_namespace_vanishes_with_its_last_descriptor() {
+    let _alone = alone();
+    let (Some(near), Some(far)) = (namespace(), namespace()) else { return };
+    let mut near_socket = near.socket().expect("a socket");
+    let pair = Veth { peer_namespace: Some(far.as_fd()), ..veth("hwv0", "hwv1") };
+    near_socket.create_veth(pair).expect("a pair");
+    let mut watch = far.enter(LinkWatch::open).expect("enter").expect("a watch");
+    // Closing is all that happens when a process is killed.
+    drop((near, near_socket));
+    // The kernel takes namespaces down in the background, one after the other.
+    let event = watch.wait(4 * WAIT).expect("wait").expect("the other end goes with it");
+    assert!(matches!(&event, LinkEvent::Gone { name, .. } if name == "hwv1"), "{event:?}");
+}
+
+#[test]
 fn dropping_a_lab_cuts_the_cable_even_while_a_socket_is_open_in_it() {
     let _alone = alone();
     if namespace().is_none() {
