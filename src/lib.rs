@@ -6,6 +6,7 @@
 pub mod assembler;
 pub mod capture;
 pub mod compiler;
+pub mod engine;
 pub mod loader;
 pub mod netlink;
 pub mod vm;

@@ -62,6 +62,12 @@ const ROOMS: &[Room] = &[
         banned: &[],
         why: "the loader meets the compiler in ProgramImage",
     },
+    Room {
+        name: "engine",
+        imports: &["assembler", "compiler", "loader", "vm"],
+        banned: &[],
+        why: "the engines join the compiler with what runs its programs",
+    },
     Room { name: "capture", imports: &[], banned: &[], why: "captures are bytes" },
 ];
 

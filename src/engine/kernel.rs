@@ -1,0 +1,134 @@
+//! The generated program, run by the kernel through `BPF_PROG_TEST_RUN`.
+
+use super::{Engine, EngineError, outcome, vm::found};
+use crate::{
+    assembler::ProgramImage,
+    compiler::{
+        Entry,
+        event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit},
+        ir::{Matcher, Outcome},
+    },
+    loader::{
+        program::{LoadOptions, Program},
+        test_run,
+    },
+};
+
+/// Bytes in front of a packet that `BPF_PROG_TEST_RUN` takes off before a socket filter sees it
+/// (`eth_type_trans()` in `bpf_prog_test_run_skb()`, `net/bpf/test_run.c`).
+const STRIPPED_BYTES: usize = 14;
+
+/// A program in the kernel.
+#[derive(Debug)]
+pub struct Kernel<'a> {
+    matcher: &'a Matcher,
+    entry: Entry,
+    program: Program,
+    before: Vec<Counters>,
+}
+
+impl<'a> Kernel<'a> {
+    /// Load `image`, which was compiled from `matcher` for `entry`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses it; an image without counters.
+    pub fn new(
+        matcher: &'a Matcher,
+        entry: Entry,
+        image: &ProgramImage,
+    ) -> Result<Self, EngineError> {
+        if image.maps().get(COUNTERS_MAP).is_none_or(|map| map.name != "counters") {
+            return Err(EngineError::NoCounters);
+        }
+        let program = Program::load(image, &LoadOptions::default())?;
+        let mut kernel = Self { matcher, entry, program, before: Vec::new() };
+        kernel.before = kernel.per_cpu()?;
+        Ok(kernel)
+    }
+
+    /// The loaded program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    fn per_cpu(&self) -> Result<Vec<Counters>, EngineError> {
+        let map = self.program.maps().get(COUNTERS_MAP).ok_or(EngineError::NoCounters)?;
+        let values = map.read_array()?;
+        values.entry(0).map(|b| Counters::from_bytes(b).ok_or(EngineError::NoCounters)).collect()
+    }
+
+    /// What the program counted so far, on all CPUs.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn counters(&self) -> Result<Counters, EngineError> {
+        let mut sum = Counters::default();
+        for one in self.per_cpu()? {
+            sum.merge(&one);
+        }
+        Ok(sum)
+    }
+
+    /// Hits of each pattern on all CPUs, in the order of the matcher.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn hits(&self) -> Result<Vec<u64>, EngineError> {
+        let map = self.program.maps().get(HITS_MAP).ok_or(EngineError::NoCounters)?;
+        let values = map.read_array()?;
+        let sum = |at| values.entry(at).filter_map(Hit::from_bytes).map(|hit| hit.hits).sum();
+        Ok((0..self.matcher.patterns.len()).map(sum).collect())
+    }
+}
+
+impl Engine for Kernel<'_> {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn answer(&mut self, input: &[u8]) -> Result<Outcome, EngineError> {
+        let behind;
+        let packet = match self.entry {
+            Entry::Xdp => {
+                let limit = test_run::PACKET_BYTES_MIN;
+                if input.len() < limit {
+                    return Err(EngineError::TooShort { bytes: input.len(), limit });
+                }
+                input
+            }
+            Entry::SocketFilter => {
+                behind = [&[0; STRIPPED_BYTES], input].concat();
+                &behind
+            }
+        };
+        let ran = test_run::run(&self.program, packet, 1, false)?;
+        let after = self.per_cpu()?;
+        // The run was on one CPU, but not necessarily on the same one as the last.
+        let mut counted = Counters::default();
+        let mut cpu = 0;
+        for (at, (now, before)) in after.iter().zip(&self.before).enumerate() {
+            let more = now.since(before);
+            if more.get(Counter::Frames) > 0 {
+                cpu = at;
+            }
+            counted.merge(&more);
+        }
+        let frame = after.get(cpu).map_or(0, |c| c.get(Counter::Frames));
+        self.before = after;
+        let mut matches = Vec::new();
+        if counted.get(Counter::Matched) > 0 {
+            let map = self.program.maps().get(HITS_MAP).ok_or(EngineError::NoCounters)?;
+            let values = map.read_array()?;
+            for (at, pattern) in self.matcher.patterns.iter().enumerate() {
+                let hit = values.entry(at).nth(cpu).and_then(Hit::from_bytes).unwrap_or_default();
+                if hit.hits > 0 && hit.frame == frame {
+                    matches.push(found(pattern.id, &hit));
+                }
+            }
+        }
+        outcome(self.matcher, self.entry, &counted, ran.retval, matches)
+    }
+}
