@@ -11,6 +11,7 @@
 pub mod capability;
 pub mod error;
 pub mod host;
+pub mod link;
 pub mod map;
 mod memlock;
 pub mod program;
@@ -20,7 +21,10 @@ pub mod verifier_log;
 
 pub use capability::{Capabilities, Capability};
 pub use error::{LoadError, MapError, TestRunError};
+pub use link::{LinkError, XdpLink, XdpNetlink};
 pub use map::{Map, Update, Values};
 pub use program::{LoadOptions, Program, ProgramInfo};
 pub use test_run::TestRun;
 pub use verifier_log::{VerifierLog, VerifierStats};
+
+use sys::ENOTSUPP;

@@ -10,6 +10,7 @@ use hardwire::{
     loader::{Capability, capability},
 };
 
+mod links;
 mod maps;
 mod programs;
 

@@ -20,13 +20,11 @@
 #![allow(unsafe_code, reason = "the one place where the crate enters the kernel")]
 
 mod call;
-#[expect(dead_code, reason = "the links follow")]
 pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod object;
 pub(crate) mod program;
 pub(crate) mod rlimit;
-#[expect(dead_code, reason = "the links follow")]
 pub(crate) mod sockopt;
 
 /// `ENOTSUPP`, which the kernel returns from several bpf commands although user space has no name

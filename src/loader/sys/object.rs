@@ -180,7 +180,6 @@ pub(crate) fn map_info(fd: BorrowedFd<'_>) -> io::Result<MapInfo> {
 }
 
 /// What the kernel says about an XDP link.
-#[expect(dead_code, reason = "the links follow")]
 pub(crate) fn xdp_link_info(fd: BorrowedFd<'_>) -> io::Result<XdpLinkInfo> {
     let mut out = XdpLinkInfo::default();
     // SAFETY: plain integers, layout asserted above; for links without addresses the kernel takes
