@@ -6,13 +6,17 @@
 //!
 //! It does not check the program and does not change it.
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::{
     Insn, MapSpec, Origin, ProgramImage,
     check::target_offset,
     disasm::{opcode, text_with_target},
-    encode,
+    encode, label,
 };
 
 /// One instruction of a listing.
@@ -173,8 +177,9 @@ impl<'a> Listing<'a> {
 
     fn names(&self, lines: &[Line<'_>]) -> HashMap<u32, String> {
         let mut names = HashMap::new();
+        let mut used = HashSet::new();
         for line in lines {
-            if let Some(name) = line.function.filter(|name| is_label(name)) {
+            if let Some(name) = line.function.filter(|name| is_label(name) && used.insert(*name)) {
                 names.insert(line.slot, name.to_owned());
             } else if self.labels && line.is_target || line.function.is_some() {
                 names.insert(line.slot, format!("L{}", line.slot));
@@ -253,12 +258,10 @@ fn elision(f: &mut fmt::Formatter<'_>, count: usize, width: usize) -> fmt::Resul
     writeln!(f, "{:width$}  … {count} more", "")
 }
 
-/// Can it stand before a `:` in text that is parsed back? `L` and digits are ours.
+/// Can the function be called by this name in text? `L` and digits name places by their slot.
 fn is_label(name: &str) -> bool {
-    let mut chars = name.chars();
-    let first = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let ours = name.strip_prefix('L').is_some_and(|n| n.chars().all(|c| c.is_ascii_digit()));
-    first && !ours && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !ours && label::is_name(name)
 }
 
 /// What a map is, in a few words.

@@ -22,6 +22,7 @@ pub mod listing;
 pub mod map_spec;
 pub mod opcode;
 pub mod origin;
+pub mod parse;
 mod relax;
 pub mod target;
 

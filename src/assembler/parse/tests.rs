@@ -1,0 +1,320 @@
+//! What is read, what is refused and where, and that nothing is lost on the way there and back.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::assembler::{
+    Alu, Assembler, Branch, Jmp, MapKind, MapSpec, Operand, Origin, Phase, ProgramKind, Size,
+    Target, Width,
+    disasm::{disassemble, dump},
+    emit::slots_from_hex,
+    insn::Reg::{R0, R1, R2, R3, R10},
+    listing::Listing,
+};
+
+#[rustfmt::skip] // One text per line.
+#[test]
+fn texts_beyond_the_kernels_mean_what_they_say() {
+    let wide = |value| Insn::LoadImm64 { dst: R1, value };
+    for (text, insn) in [
+        ("r1 = 5",                     Alu::Mov.imm(R1, 5)),
+        ("r1 = 0x5",                   Insn::load_imm64(R1, 5)),
+        ("(b7) r1 = 0x5",              Alu::Mov.imm(R1, 5)),
+        ("(18) r1 = 5",                Insn::load_imm64(R1, 5)),
+        ("r1 = 5 ll",                  Insn::load_imm64(R1, 5)),
+        ("r1 = -1 ll",                 Insn::load_imm64(R1, u64::MAX)),
+        ("r1 = -0x10",                 Alu::Mov.imm(R1, -16)),
+        ("r1 = 4294967295",            Insn::load_imm64(R1, 0xffff_ffff)),
+        ("r1 = 0xffffffffffffffff",    Insn::load_imm64(R1, u64::MAX)),
+        ("w1 = 0xffffffff",            Alu::Mov.imm32(R1, -1)),
+        ("w1 = 0b101 # five",          Alu::Mov.imm32(R1, 5)),
+        ("r1 += 0o17 // fifteen",      Alu::Add.imm(R1, 15)),
+        ("  12:   (07)r1+=15;x",       Alu::Add.imm(R1, 15)),
+        ("> 12: r1 -= r2",             Alu::Sub.reg(R1, R2)),
+        ("a: 3: b: r1 -= r2",          Alu::Sub.reg(R1, R2)),
+        ("r3 = *(u32*)(r2)",           Size::W.load(R3, R2, 0)),
+        ("r3 = *(u32 *)(r2 + 4)",      Size::W.load(R3, R2, 4)),
+        ("*(u8 *)(r10 - 1) = 0xff",    Size::B.store_imm(R10, -1, 255)),
+        ("if r1 == 0xffffffff goto +1", Insn::Jump { cond: Jmp::Eq, width: Width::W64, dst: R1, src: Operand::Imm(-1), off: 1 }),
+        ("if r1 s< -1 goto pc-1",      Insn::Jump { cond: Jmp::SLt, width: Width::W64, dst: R1, src: Operand::Imm(-1), off: -1 }),
+        ("me: goto me",                Insn::goto(-1)),
+        ("call bpf_map_lookup_elem",   Insn::Call(Callee::Helper(1))),
+        ("call 1",                     Insn::Call(Callee::Helper(1))),
+        ("call unknown#4000",          Insn::Call(Callee::Helper(4000))),
+        ("me: call me",                Insn::Call(Callee::Local(-1))),
+        ("me: r1 = subprog[me]",       wide(Imm64::Function(-1))),
+        ("r1 = map[idx:1]",            wide(Imm64::MapIndex(1))),
+        ("r1 = map[idx:1]+4",          wide(Imm64::MapIndexValue { index: 1, offset: 4 })),
+        ("r1 = map[1][0]",             wide(Imm64::MapIndexValue { index: 1, offset: 0 })),
+        ("r0 = *(u8 *)skb[r1 - 4]",    Insn::LegacyLoad { size: Size::B, index: Some(R1), imm: -4 }),
+    ] {
+        assert_eq!(text.parse(), Ok(insn), "{text}");
+    }
+}
+
+#[rustfmt::skip] // One text per line.
+#[test]
+fn errors_name_the_place_and_what_was_expected() {
+    for (text, line, column, what) in [
+        ("exit\n  foo r1",             2, 3,  "expected an instruction, found `foo`"),
+        ("r1",                         1, 3,  "expected `=` or an operator such as `+=`, found the end of the line"),
+        ("r11 = 1",                    1, 1,  "expected an instruction, found `r11`"),
+        ("r1 = w2",                    1, 6,  "expected a register r0 to r10, found `w2`"),
+        ("r1 = r2 r3",                 1, 9,  "expected the end of the line, found `r3`"),
+        ("w1 += 4294967296",           1, 7,  "expected a number in -2147483648..=4294967295, found 4294967296"),
+        ("r1 += 0xffffffff",           1, 7,  "expected a number in -2147483648..=2147483647, which is extended to 64 bits with its sign, found 4294967295"),
+        ("r1 = 18446744073709551616",  1, 6,  "expected a number of at most 64 bits, found 18446744073709551616"),
+        ("r1 = 0xg",                   1, 6,  "expected a number, found `0xg`"),
+        ("r1 = -r2",                   1, 7,  "expected `r1` once more, found `r2`"),
+        ("r1 = be16 r2",               1, 11, "expected `r1` once more, found `r2`"),
+        ("w1 = (s32)w2",               1, 11, "expected (s8) or (s16) for a 32-bit register, found (s32)"),
+        ("r1 = *(u33 *)(r2 +0)",       1, 8,  "expected a type (u8 u16 u32 u64 s8 s16 s32), found `u33`"),
+        ("r1 = *(s64 *)(r2 +0)",       1, 8,  "expected a type (u8 u16 u32 u64 s8 s16 s32), found `s64`"),
+        ("r1 = *(u32 *)(r2 +32768)",   1, 18, "expected a number in -32768..=32767, found 32768"),
+        ("r1 = *(u8 *)skb[0]",         1, 7,  "expected `r0 =` and u8, u16 or u32 for legacy packet access"),
+        ("lock *(u8 *)(r1 +0) += r2",  1, 7,  "expected u32 or u64 for an atomic operation, found u8"),
+        ("r2 = atomic64_xchg((u32 *)(r1 +0), r2)", 1, 20, "expected the size of the operation, found u32"),
+        ("r2 = atomic64_xchg((u64 *)(r1 +0), r3)", 1, 36, "expected `r2` once more, found `r3`"),
+        ("if r1 = 2 goto pc+1",        1, 7,  "expected a condition (== != > >= < <= s> s>= s< s<= &), found `=`"),
+        ("if r1 == 2",                 1, 11, "expected `goto`, found the end of the line"),
+        ("goto 5",                     1, 6,  "expected a label or pc+N, found `5`"),
+        ("goto pc+32768",              1, 6,  "the target is 32768 slots away; goto, may_goto and if reach -32768..=32767, gotol and call 32 bits"),
+        ("exit\ngoto nowhere",         2, 6,  "expected a label of this program, found `nowhere`, bound nowhere"),
+        ("a: exit\na: exit",           2, 1,  "the label `a` is bound a second time"),
+        ("r1: exit",                   1, 1,  "expected a label, found `r1`, which has a meaning already"),
+        ("(07) r1 = 5",                1, 1,  "expected an instruction with opcode (07), found `r1 = 5`, which has (b7)"),
+        ("(zz) r1 = 5",                1, 2,  "expected an opcode of two hexadecimal digits, found `zz`"),
+        ("call bpf_redirect#1",        1, 6,  "expected the helper function `bpf_map_lookup_elem#1`, found `bpf_redirect#1`; a kernel function is written kernel-function#1"),
+        ("r1 = map[id:5]",             1, 10, "expected the index of a map, or `fd:` and a descriptor, found `id`"),
+        (".slot 0x1ffffffffffffffff",  1, 7,  "expected a number of at most 64 bits, found 0x1ffffffffffffffff"),
+        ("\u{e9}\u{1b} = 1",           1, 1,  "expected an instruction, found `\u{e9}`"),
+        ("r1 \u{1b}",                  1, 4,  "expected `=` or an operator such as `+=`, found `\\u{1b}`"),
+    ] {
+        let want = ParseError { line, column, what: what.to_owned() };
+        assert_eq!(parse(text), Err(want), "{text}");
+    }
+}
+
+#[test]
+fn labels_count_wide_instructions_as_two_slots() {
+    let text = "
+        ; a comment
+        start:  r1 = 0x1122334455667788
+                if r1 == 0 goto end
+                call twice
+                gotol start
+        end:    exit
+        twice:
+        again:  r0 = map[0]    # two more
+                may_goto again
+                exit
+    ";
+    let insns: Vec<String> = parse(text).expect("a program").iter().map(Code::to_string).collect();
+    assert_eq!(
+        insns,
+        [
+            "(18) r1 = 0x1122334455667788",
+            "(15) if r1 == 0x0 goto pc+2",
+            "(85) call pc+2",
+            "(06) gotol pc-5",
+            "(95) exit",
+            "(18) r0 = map[0]",
+            "(e5) may_goto pc-3",
+            "(95) exit",
+        ]
+    );
+}
+
+#[test]
+fn a_listing_in_every_form_is_read_back_to_the_same_bytes() {
+    let mut asm = Assembler::new("all", ProgramKind::Xdp);
+    let map = asm.map(MapSpec {
+        name: "m".to_owned(),
+        kind: MapKind::Array,
+        key_bytes: 4,
+        value_bytes: 8,
+        entries_max: 1,
+        flags: 0,
+    });
+    let (back, sub) = (asm.here(), asm.label());
+    asm.origin(Origin::new(Phase::Text, "goto nowhere; a: \"quoted\"\nexit"));
+    asm.load_map(R1, map);
+    asm.load_map_value(R2, map, 4);
+    asm.emit(Branch::function_address(R3, sub));
+    asm.emit(Jmp::Ne.imm32(R1, -1, back));
+    asm.emit(Branch::call(sub));
+    asm.emit(Branch::may_goto(back));
+    asm.emit(Insn::Exit);
+    for name in ["bpf_redirect", "twice", "twice", "r1"] {
+        asm.function(name);
+        asm.emit(Alu::Mov.imm(R0, 1));
+        asm.emit(Insn::Exit);
+    }
+    asm.bind(sub);
+    asm.emit(Insn::Exit);
+    let image = asm.finish(&Target::newest()).expect("a program");
+    for (bytes, labels) in [(false, false), (true, false), (false, true), (true, true)] {
+        let text = Listing::new(&image).bytes(bytes).labels(labels).to_string();
+        assert_eq!(parse_slots(&text), Ok(image.encode()), "{text}");
+    }
+}
+
+/// Every program of the shared corpora, if they are there.
+#[test]
+fn the_corpora_survive_as_text() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/isa");
+    let Ok(llvm) = std::fs::read_to_string(folder.join("insn_llvm.tsv")) else {
+        eprintln!("skipped: {} is not there", folder.display());
+        return;
+    };
+    let conformance = std::fs::read_to_string(folder.join("bpf_conformance.jsonl")).expect("both");
+    let mut programs: Vec<String> =
+        llvm.lines().filter_map(|line| Some(line.split('\t').next()?.to_owned())).collect();
+    for line in conformance.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).expect("JSON lines");
+        for key in ["raw_hex", "assembled_hex"] {
+            programs.extend(case[key].as_str().map(str::to_owned));
+        }
+    }
+    assert!(programs.len() > 3000, "{} programs", programs.len());
+    let mut unknown = 0;
+    for hex in programs {
+        let slots = slots_from_hex(&hex).expect("hexadecimal");
+        check_survival(&slots);
+        unknown += disassemble(&slots).iter().filter(|c| matches!(c, Code::Slot { .. })).count();
+    }
+    eprintln!("{unknown} slots are not instructions");
+}
+
+/// Bytes to text to the same bytes, with and without what helps the reader.
+#[track_caller]
+fn check_survival(slots: &[[u8; 8]]) {
+    let text = dump(slots);
+    assert_eq!(parse_slots(&text).as_deref(), Ok(slots), "{text}");
+    for code in disassemble(slots) {
+        if let Code::Insn(insn) = code {
+            assert_eq!(insn.to_string().parse(), Ok(insn), "without opcode: {insn}");
+        }
+    }
+}
+
+/// Bytes that are often instructions: few of the reserved fields are set.
+fn slots() -> impl Strategy<Value = Vec<[u8; 8]>> {
+    let slot = (any::<u8>(), any::<u8>(), any::<i16>(), any::<i32>(), 0..8_u8, 0..0x120_i32);
+    let slot = slot.prop_map(|(op, regs, off, imm, zero, small)| {
+        let off = if zero & 1 != 0 { 0 } else { off };
+        let imm = [imm, 0, small, imm][usize::from(zero >> 1)];
+        let ([o0, o1], [i0, i1, i2, i3]) = (off.to_le_bytes(), imm.to_le_bytes());
+        let regs = if zero == 3 { regs & 0x0f } else { regs };
+        [op, regs, o0, o1, i0, i1, i2, i3]
+    });
+    prop::collection::vec(slot, 0..40)
+}
+
+/// Text that is often nearly a program.
+fn text() -> impl Strategy<Value = String> {
+    const WORDS: &[&str] = &[
+        "r1",
+        "w2",
+        "r10",
+        "=",
+        "+=",
+        "s>>=",
+        "-",
+        "+",
+        "5",
+        "0x",
+        "0xff",
+        "ll",
+        "exit",
+        "goto",
+        "if",
+        "==",
+        "s>",
+        "&",
+        "pc",
+        "pc+1",
+        "call",
+        "bpf_redirect",
+        "#",
+        "lock",
+        "*",
+        "(",
+        ")",
+        "u8",
+        "s16",
+        "u64",
+        "skb",
+        "[",
+        "]",
+        "map",
+        "fd:",
+        "btf",
+        "id",
+        ":",
+        "subprog",
+        "be16",
+        "(s8)",
+        "atomic64_xchg",
+        "atomic_cmpxchg",
+        ",",
+        "load_acquire",
+        "store_release",
+        ".slot",
+        "a:",
+        "7:",
+        "(bf)",
+        "(18)",
+        ">",
+        ";",
+        "//",
+        "\n",
+        "\u{e9}",
+        "\t",
+        "kernel-function#",
+        "",
+        "99999999999999999999",
+        "module",
+        "callx",
+        "may_goto",
+        "gotol",
+    ];
+    let word = prop_oneof![
+        9 => prop::sample::select(WORDS).prop_map(str::to_owned),
+        1 => any::<char>().prop_map(String::from),
+    ];
+    let spaced = prop::collection::vec((word, any::<bool>()), 0..30);
+    spaced.prop_map(|words| {
+        words.iter().map(|(w, space)| if *space { format!("{w} ") } else { w.clone() }).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_survive_as_text(slots in prop::collection::vec(any::<[u8; 8]>(), 0..40)) {
+        check_survival(&slots);
+    }
+
+    #[test]
+    fn bytes_that_are_often_instructions_survive_as_text(slots in slots()) {
+        check_survival(&slots);
+    }
+
+    #[test]
+    fn no_text_panics_and_what_is_read_can_be_printed(text in text()) {
+        match parse_slots(&text) {
+            Ok(slots) => check_survival(&slots),
+            Err(error) => {
+                prop_assert!(error.line >= 1 && error.column >= 1);
+                prop_assert!(!error.to_string().contains('\n'), "{}", error);
+            }
+        }
+    }
+
+    #[test]
+    fn no_characters_panic(text in any::<String>()) {
+        let _outcome = parse(&text);
+    }
+}
