@@ -148,7 +148,8 @@ fn a_listing_in_every_form_is_read_back_to_the_same_bytes() {
     asm.emit(Branch::may_goto(back));
     asm.emit(Insn::Exit);
     for name in ["bpf_redirect", "twice", "twice", "r1"] {
-        asm.function(name);
+        let label = asm.label();
+        asm.function(name, label);
         asm.emit(Alu::Mov.imm(R0, 1));
         asm.emit(Insn::Exit);
     }
