@@ -10,6 +10,7 @@
 
 pub mod capability;
 pub mod error;
+pub mod features;
 pub mod host;
 pub mod link;
 pub mod map;

@@ -12,6 +12,7 @@ use hardwire::{
 
 mod links;
 mod maps;
+mod probes;
 mod programs;
 
 fn skip(why: &str) {

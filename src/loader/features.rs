@@ -1,0 +1,568 @@
+//! What the running kernel can do, found out by doing it.
+//!
+//! A probe loads or creates the smallest object that needs the feature and has three outcomes; one
+//! that cannot tell says why and is not remembered. Versions never decide, because vendors
+//! backport; [`Feature::since`] is for messages and for testing the probes themselves. Probes leave
+//! nothing behind and attach nothing.
+
+use std::{fs, io, sync::OnceLock};
+
+use super::{
+    LoadError, LoadOptions, Map, Program, Values,
+    capability::{self, Capabilities, Capability, list, setcap},
+    host, sys, test_run,
+};
+use crate::assembler::{
+    Alu, Assembler, Branch, Helper, Insn, Jmp, KernelVersion, MapKind, MapSpec, ProgramImage,
+    ProgramKind,
+    Reg::{R0, R1, R2, R3, R4, R10},
+    Size, Target, Width,
+    insn::Bits,
+};
+
+/// The outcome of one probe.
+#[derive(Debug)]
+pub enum Support {
+    /// The kernel accepted a minimal use of the feature.
+    Yes,
+    /// The kernel does not know the feature, or forbids it to this process for good.
+    No,
+    /// The probe could not tell, usually for lack of privilege. Never remembered.
+    Unknown(io::Error),
+}
+
+impl Support {
+    /// Was the feature seen to work?
+    pub const fn is_yes(&self) -> bool {
+        matches!(self, Self::Yes)
+    }
+
+    /// `yes`, `no` or `unknown`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// What a feature depends on, besides the release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depends {
+    /// Nothing.
+    Release,
+    /// The capabilities of this process.
+    Privilege,
+    /// How the kernel was built or configured.
+    Configuration,
+}
+
+/// A feature and how to look for it.
+#[derive(Debug)]
+pub struct Feature {
+    /// Its name in machine formats.
+    pub name: &'static str,
+    /// What it is and what Hardwire uses it for.
+    pub what: &'static str,
+    /// First mainline release that has it; never consulted to decide support.
+    pub since: KernelVersion,
+    /// What else it depends on.
+    pub depends: Depends,
+    probe: fn() -> Support,
+    known: OnceLock<bool>,
+}
+
+impl Feature {
+    const fn new(
+        name: &'static str,
+        what: &'static str,
+        since: (u16, u16),
+        depends: Depends,
+        probe: fn() -> Support,
+    ) -> Self {
+        let since = KernelVersion::new(since.0, since.1);
+        Self { name, what, since, depends, probe, known: OnceLock::new() }
+    }
+
+    /// Does this kernel have it? A conclusive answer is remembered for the life of the process.
+    pub fn support(&self) -> Support {
+        match self.known.get() {
+            Some(true) => return Support::Yes,
+            Some(false) => return Support::No,
+            None => {}
+        }
+        let outcome = (self.probe)();
+        match &outcome {
+            Support::Yes => drop(self.known.set(true)),
+            Support::No => drop(self.known.set(false)),
+            Support::Unknown(_) => {}
+        }
+        outcome
+    }
+}
+
+/// Does `outcome` contradict the version?
+///
+/// A `Yes` on an older kernel is a backport and fine. A `No` on a newer one means that either the
+/// probe or `since` is wrong, unless more than the release decides.
+pub fn contradicts(feature: &Feature, outcome: &Support, running: KernelVersion) -> bool {
+    feature.depends == Depends::Release
+        && matches!(outcome, Support::No)
+        && running >= feature.since
+}
+
+/// `may_goto`.
+pub static MAY_GOTO: Feature = Feature::new(
+    "may_goto",
+    "loops that need no proof of their length",
+    (6, 9),
+    Depends::Release,
+    || loads(ProgramKind::SocketFilter, may_goto),
+);
+/// `gotol`.
+pub static GOTOL: Feature =
+    Feature::new("gotol", "jumps with 32-bit offsets", (6, 6), Depends::Release, gotol);
+/// ISA v3.
+pub static ISA_V3: Feature = Feature::new(
+    "isa_v3",
+    "32-bit arithmetic and 32-bit compares",
+    (5, 1),
+    Depends::Release,
+    || loads(ProgramKind::SocketFilter, isa_v3),
+);
+/// ISA v4.
+pub static ISA_V4: Feature = Feature::new(
+    "isa_v4",
+    "sign extension, signed division, byte swap",
+    (6, 6),
+    Depends::Release,
+    || loads(ProgramKind::SocketFilter, isa_v4),
+);
+/// Multi-buffer XDP.
+pub static XDP_FRAGS: Feature = Feature::new(
+    "xdp_frags",
+    "XDP on frames of several buffers",
+    (5, 18),
+    Depends::Release,
+    || loads(ProgramKind::Xdp, xdp_frags),
+);
+/// Differences of pointers.
+pub static PERFMON: Feature = Feature::new(
+    "perfmon",
+    "arithmetic with pointers and unknown offsets: the fast scan",
+    (5, 8),
+    Depends::Privilege,
+    || loads(ProgramKind::SocketFilter, pointer_difference),
+);
+/// Ring buffers.
+pub static RINGBUF: Feature =
+    Feature::new("ringbuf", "ring buffers for events", (5, 8), Depends::Release, || {
+        creates(MapKind::RingBuf, 0, 0, 65_536)
+    });
+/// XDP by bpf_link.
+pub static XDP_LINK: Feature = Feature::new(
+    "xdp_link",
+    "XDP held by a bpf_link that goes with the process",
+    (5, 9),
+    Depends::Release,
+    xdp_link,
+);
+/// Test runs of XDP.
+pub static TEST_RUN_XDP: Feature = Feature::new(
+    "test_run_xdp",
+    "running XDP programs on given bytes",
+    (4, 12),
+    Depends::Release,
+    || runs(ProgramKind::Xdp),
+);
+/// Test runs of socket filters.
+pub static TEST_RUN_SOCKET: Feature = Feature::new(
+    "test_run_socket",
+    "running socket filters on given bytes",
+    (4, 12),
+    Depends::Release,
+    || runs(ProgramKind::SocketFilter),
+);
+/// Batch lookup in arrays.
+pub static BATCH: Feature =
+    Feature::new("batch", "reading an array map with one call", (5, 6), Depends::Release, || {
+        batch(MapKind::Array)
+    });
+/// Batch lookup in per-CPU arrays.
+pub static BATCH_PER_CPU: Feature = Feature::new(
+    "batch_per_cpu",
+    "reading a per-CPU array map with one call",
+    (5, 13),
+    Depends::Release,
+    || batch(MapKind::PerCpuArray),
+);
+/// The JIT compiler.
+pub static JIT: Feature =
+    Feature::new("jit", "programs become machine code", (3, 18), Depends::Configuration, jit);
+/// Type information of the kernel.
+pub static BTF: Feature = Feature::new(
+    "btf",
+    "the kernel describes its own types: kernel functions, tracing",
+    (5, 4),
+    Depends::Configuration,
+    btf,
+);
+
+/// All of them, in the order in which to show them.
+pub static ALL: [&Feature; 14] = [
+    &ISA_V3,
+    &ISA_V4,
+    &MAY_GOTO,
+    &GOTOL,
+    &PERFMON,
+    &XDP_FRAGS,
+    &XDP_LINK,
+    &RINGBUF,
+    &BATCH,
+    &BATCH_PER_CPU,
+    &TEST_RUN_XDP,
+    &TEST_RUN_SOCKET,
+    &JIT,
+    &BTF,
+];
+
+/// Why the kernel could not be asked what it can do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// There is no `bpf(2)` here.
+    #[error("this kernel has no bpf(2)")]
+    NoBpf,
+    /// This process may not load even the smallest program.
+    #[error("probing the kernel is not permitted: missing {}", list(missing))]
+    Privilege {
+        /// Capabilities that this process lacks.
+        missing: Vec<Capability>,
+    },
+    /// Not even the smallest program loads.
+    #[error("the smallest program does not load")]
+    Kernel {
+        /// Why not.
+        source: Box<LoadError>,
+    },
+    /// The version of the kernel is not known.
+    #[error("the version of the running kernel cannot be read")]
+    Version {
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl ProbeError {
+    /// One sentence of advice, or nothing.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoBpf => LoadError::NoBpf.hint(),
+            Self::Privilege { missing } if missing.is_empty() => {
+                Some("a container's user namespace, an LSM or lockdown forbids it".to_owned())
+            }
+            Self::Privilege { .. } => {
+                Some(format!("run as root, or `{}`", setcap(&Capability::ATTACH)))
+            }
+            Self::Kernel { source } => source.hint(),
+            Self::Version { .. } => Some("mount procfs on /proc".to_owned()),
+        }
+    }
+}
+
+/// The running kernel, with the rights of this process, as a compiler's target.
+///
+/// What a probe could not tell counts as absent: code without it runs anyway.
+///
+/// # Errors
+///
+/// [`ProbeError`] if not even the smallest program can be loaded.
+pub fn target() -> Result<Target, ProbeError> {
+    let version = host::version().map_err(|source| ProbeError::Version { source })?;
+    match Program::load(&returning(ProgramKind::SocketFilter), &LoadOptions::default()) {
+        Ok(_) => {}
+        Err(LoadError::NoBpf) => return Err(ProbeError::NoBpf),
+        Err(LoadError::Privilege { missing, .. }) => return Err(ProbeError::Privilege { missing }),
+        Err(other) => return Err(ProbeError::Kernel { source: Box::new(other) }),
+    }
+    let bpf = Capabilities::of_process().is_ok_and(|c| c.covers(Capability::Bpf));
+    let newest = Target::newest();
+    Ok(Target {
+        version,
+        may_goto: MAY_GOTO.support().is_yes(),
+        gotol: GOTOL.support().is_yes(),
+        xdp_frags: XDP_FRAGS.support().is_yes(),
+        perfmon: PERFMON.support().is_yes(),
+        slots_max: if bpf { newest.slots_max } else { 4096 },
+    })
+}
+
+/// What `kernel.unprivileged_bpf_disabled` says: 0 everybody may load socket filters, 1 and 2
+/// nobody without `CAP_BPF`; nothing if it cannot be read.
+pub fn unprivileged_bpf_disabled() -> Option<u8> {
+    let text = fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").ok()?;
+    text.trim().parse().ok()
+}
+
+/// A program of what `write` emits and a return of 0.
+fn program(kind: ProgramKind, write: impl FnOnce(&mut Assembler)) -> ProgramImage {
+    let mut asm = Assembler::new("probe", kind);
+    write(&mut asm);
+    asm.emit(Alu::Mov.imm(R0, 0));
+    asm.emit(Insn::exit());
+    asm.finish(&Target::newest()).expect("a handful of instructions")
+}
+
+fn returning(kind: ProgramKind) -> ProgramImage {
+    program(kind, |_| {})
+}
+
+/// Load a program that needs the feature. A refusal counts only if a program without it loads.
+fn load(kind: ProgramKind, write: fn(&mut Assembler)) -> Result<Program, Support> {
+    let refusal = match Program::load(&program(kind, write), &LoadOptions::default()) {
+        Ok(program) => return Ok(program),
+        Err(e) => e,
+    };
+    match Program::load(&returning(kind), &LoadOptions::default()) {
+        Ok(_) => Err(no_or_unknown(refusal)),
+        Err(control) => Err(Support::Unknown(cause(control))),
+    }
+}
+
+fn loads(kind: ProgramKind, write: fn(&mut Assembler)) -> Support {
+    load(kind, write).map_or_else(|support| support, |_| Support::Yes)
+}
+
+/// The kernel has refused something although it accepts the like of it.
+fn no_or_unknown(refusal: LoadError) -> Support {
+    match refusal {
+        LoadError::Rejected { .. } => Support::No,
+        LoadError::Refused { source, .. } => match source.raw_os_error() {
+            // Flags and opcodes that a kernel does not know.
+            Some(libc::EINVAL | libc::E2BIG | sys::ENOTSUPP) => Support::No,
+            _ => Support::Unknown(source),
+        },
+        LoadError::NoBpf
+        | LoadError::Image { .. }
+        | LoadError::Map { .. }
+        | LoadError::Privilege { .. }
+        | LoadError::TooLarge { .. } => Support::Unknown(cause(refusal)),
+    }
+}
+
+/// The kernel's answer in a load error, or the error's text.
+fn cause(e: LoadError) -> io::Error {
+    match e {
+        LoadError::NoBpf => io::Error::from_raw_os_error(libc::ENOSYS),
+        LoadError::Rejected { source, .. }
+        | LoadError::Refused { source, .. }
+        | LoadError::Privilege { source, .. } => source,
+        LoadError::Image { .. } | LoadError::Map { .. } | LoadError::TooLarge { .. } => {
+            io::Error::other(e.to_string())
+        }
+    }
+}
+
+fn may_goto(asm: &mut Assembler) {
+    let end = asm.label();
+    asm.emit(Branch::may_goto(end));
+    asm.bind(end);
+}
+
+/// Kernels that do not know `gotol` may take it for `goto +0`, so it has to jump.
+fn gotol() -> Support {
+    let loaded = load(ProgramKind::SocketFilter, |asm| {
+        let miss = asm.label();
+        asm.emit(Size::W.load(R2, R1, 0));
+        asm.emit(Jmp::Eq.imm(R2, 0, miss));
+        asm.emit(Insn::GotoLong { off: 2 });
+        asm.bind(miss);
+        asm.emit(Alu::Mov.imm(R0, 1));
+        asm.emit(Insn::exit());
+    });
+    match loaded {
+        Err(support) => support,
+        // 46 bytes behind the Ethernet header: the length is not 0.
+        Ok(program) => match test_run::run(&program, &[0; 60], 1, false) {
+            Ok(run) if run.retval == 0 => Support::Yes,
+            Ok(_) => Support::No,
+            Err(e) => Support::Unknown(io::Error::other(e.to_string())),
+        },
+    }
+}
+
+fn isa_v3(asm: &mut Assembler) {
+    let end = asm.label();
+    asm.emit(Size::W.load(R2, R1, 0));
+    asm.emit(Alu::Add.imm32(R2, 1));
+    asm.emit(Jmp::Lt.imm32(R2, 5, end));
+    asm.bind(end);
+}
+
+fn isa_v4(asm: &mut Assembler) {
+    asm.emit(Size::W.load(R2, R1, 0));
+    asm.emit(Insn::MovSx { width: Width::W64, from: Bits::B8, dst: R2, src: R2 });
+    asm.emit(Alu::SDiv.imm(R2, 3));
+}
+
+fn xdp_frags(asm: &mut Assembler) {
+    asm.set_frags(true);
+    asm.emit(Alu::Mov.imm(R2, 0));
+    asm.emit(Alu::Mov.reg(R3, R10));
+    asm.emit(Alu::Add.imm(R3, -8));
+    asm.emit(Alu::Mov.imm(R4, 8));
+    asm.emit(Insn::call(Helper::XdpLoadBytes));
+}
+
+/// The difference of two pointers is a number that says something about an address: allowed with
+/// `CAP_PERFMON` only, for every program type alike.
+fn pointer_difference(asm: &mut Assembler) {
+    asm.emit(Alu::Mov.reg(R2, R10));
+    asm.emit(Alu::Add.imm(R2, -8));
+    asm.emit(Alu::Mov.reg(R3, R10));
+    asm.emit(Alu::Sub.reg(R3, R2));
+}
+
+fn spec(kind: MapKind, key_bytes: u32, value_bytes: u32, entries_max: u32) -> MapSpec {
+    MapSpec { name: "probe".to_owned(), kind, key_bytes, value_bytes, entries_max, flags: 0 }
+}
+
+fn creates(kind: MapKind, key_bytes: u32, value_bytes: u32, entries: u32) -> Support {
+    match Map::create(&spec(kind, key_bytes, value_bytes, entries)) {
+        Ok(_) => Support::Yes,
+        Err(super::MapError::Create { source, .. })
+            if source.raw_os_error() == Some(libc::EINVAL) =>
+        {
+            match Map::create(&spec(MapKind::Array, 4, 8, 1)) {
+                Ok(_) => Support::No,
+                Err(_) => Support::Unknown(source),
+            }
+        }
+        Err(super::MapError::Create { source, .. }) => Support::Unknown(source),
+        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
+    }
+}
+
+fn batch(kind: MapKind) -> Support {
+    let map = match Map::create(&spec(kind, 4, 8, 4)) {
+        Ok(map) => map,
+        Err(super::MapError::Create { source, .. }) => return Support::Unknown(source),
+        Err(e) => return Support::Unknown(io::Error::other(e.to_string())),
+    };
+    match map.read_array().as_ref().map(Values::entries) {
+        Ok(4) if map.reads_in_batches() == Some(true) => Support::Yes,
+        Ok(_) => Support::No,
+        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
+    }
+}
+
+/// A kernel with XDP links finds that a card cannot run the program and says `EOPNOTSUPP`, one
+/// without does not know the attach type and says `EINVAL`. Loopback has no card, so nothing can
+/// be attached by this.
+fn xdp_link() -> Support {
+    const LOOPBACK: u32 = 1;
+    const OFFLOAD: u32 = 1 << 3;
+    let program = match load(ProgramKind::Xdp, |_| {}) {
+        Ok(program) => program,
+        Err(support) => return support,
+    };
+    let fd = std::os::fd::AsFd::as_fd(&program);
+    match sys::link::create(fd, LOOPBACK, sys::link::XDP, OFFLOAD) {
+        Ok(_) => Support::Yes,
+        Err(e) => match e.raw_os_error() {
+            Some(libc::EOPNOTSUPP | libc::EBUSY | libc::EEXIST) => Support::Yes,
+            Some(libc::EINVAL) => Support::No,
+            _ => Support::Unknown(e),
+        },
+    }
+}
+
+fn runs(kind: ProgramKind) -> Support {
+    let program = match load(kind, |_| {}) {
+        Ok(program) => program,
+        Err(support) => return support,
+    };
+    match test_run::run(&program, &[0; 60], 1, false) {
+        Ok(_) => Support::Yes,
+        Err(super::TestRunError::NotRunnable { .. }) => Support::No,
+        Err(super::TestRunError::PacketSize { source, .. }) => match source.raw_os_error() {
+            Some(libc::EINVAL) => Support::No,
+            _ => Support::Unknown(source),
+        },
+        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
+    }
+}
+
+fn jit() -> Support {
+    let info = match load(ProgramKind::SocketFilter, |_| {}) {
+        Ok(program) => program.info(),
+        Err(support) => return support,
+    };
+    match info {
+        Ok(info) if info.jited_prog_len > 0 => Support::Yes,
+        Ok(info) if info.xlated_prog_len > 0 => Support::No,
+        Ok(_) => Support::Unknown(io::Error::from_raw_os_error(libc::EPERM)),
+        Err(e) => Support::Unknown(e),
+    }
+}
+
+fn btf() -> Support {
+    match fs::metadata("/sys/kernel/btf/vmlinux") {
+        Ok(_) => Support::Yes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::metadata("/sys/kernel").is_ok() => {
+            Support::No
+        }
+        Err(e) => Support::Unknown(e),
+    }
+}
+
+/// Capabilities that attaching with the fast scan needs and this process lacks.
+pub fn missing_to_attach() -> Vec<Capability> {
+    capability::missing(&Capability::ATTACH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_no_on_a_new_kernel_contradicts_and_only_if_the_release_decides() {
+        let feature = |depends| Feature::new("f", "", (6, 9), depends, || Support::Yes);
+        let old = KernelVersion::new(6, 1);
+        let new = KernelVersion::new(6, 9);
+        let release = feature(Depends::Release);
+        let unknown = Support::Unknown(io::Error::from_raw_os_error(libc::EPERM));
+        assert!(contradicts(&release, &Support::No, new));
+        assert!(!contradicts(&release, &Support::No, old));
+        assert!(!contradicts(&release, &Support::Yes, old), "a backport");
+        assert!(!contradicts(&release, &unknown, new));
+        assert!(!contradicts(&feature(Depends::Privilege), &Support::No, new));
+        assert!(!contradicts(&feature(Depends::Configuration), &Support::No, new));
+    }
+
+    #[test]
+    fn only_conclusive_outcomes_are_remembered() {
+        use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        static FICKLE: Feature =
+            Feature::new("f", "", (5, 1), Depends::Release, || match ASKED.fetch_add(1, SeqCst) {
+                0 => Support::Unknown(io::Error::from_raw_os_error(libc::EPERM)),
+                1 => Support::Yes,
+                _ => Support::No,
+            });
+        assert_eq!(FICKLE.support().name(), "unknown");
+        assert_eq!(FICKLE.support().name(), "yes");
+        assert_eq!(FICKLE.support().name(), "yes");
+        assert_eq!(ASKED.load(SeqCst), 2);
+    }
+
+    #[test]
+    fn names_are_unique_and_fit_a_machine_format() {
+        let mut names: Vec<_> = ALL.iter().map(|f| f.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')));
+    }
+}
