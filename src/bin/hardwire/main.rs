@@ -1,3 +1,71 @@
-//! The `hardwire` command.
+//! The `hardwire` command: reads the command line, hands it to one verb, turns its ending into an
+//! exit status.
+//!
+//! Results go to standard output, everything said *about* them to standard error. Exit status: 0
+//! done, 1 bad input or failure, 2 a command line that cannot be understood.
 
-fn main() {}
+mod cmd;
+mod engine;
+mod failure;
+mod options;
+mod output;
+mod totals;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+use failure::Failure;
+use output::{Color, Output};
+
+/// What a verb came to, if it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Exit status 0.
+    Done,
+    /// Exit status 1: the answer is "no", or everything there is to say was said.
+    No,
+}
+
+const ABOUT: &str =
+    "Compiles byte patterns into specialised eBPF programs: the pattern is the program";
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire explain -e 'GET /admin'                 how a pattern becomes a program, and why
+  hardwire compile -e 'GET /admin' | less          the program itself
+  hardwire run --pcap file.pcap -x 'DE AD BE EF'   try it on a capture, without privileges
+  hardwire attach eth0 -e 'GET /admin' --on-match drop
+
+Exit status: 0 done, 1 bad input or failure, 2 a command line that cannot be understood.";
+
+#[derive(Parser)]
+#[command(name = "hardwire", version, about = ABOUT, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// Machine-readable output: one JSON value a line
+    #[arg(long, global = true)]
+    json: bool,
+    /// Colours on terminals; the environment variable NO_COLOR turns them off too
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: Color,
+    #[command(subcommand)]
+    verb: cmd::Verb,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::new(cli.json, cli.color);
+    let ending = cmd::run(cli.verb, &mut output);
+    // What was written before a failure is still an answer: `run` reports the frames before damage.
+    let ending = match (ending, output.flush_all()) {
+        (Err(failure), _) | (Ok(_), Err(failure)) => Err(failure),
+        (Ok(ending), Ok(())) => Ok(ending),
+    };
+    match ending {
+        Ok(Ending::Done) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Ok(Ending::No) => ExitCode::FAILURE,
+        Err(Failure::Problems(problems)) => {
+            output.report(&problems);
+            ExitCode::FAILURE
+        }
+    }
+}

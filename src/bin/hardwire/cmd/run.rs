@@ -1,0 +1,210 @@
+//! `hardwire run --pcap`: the matcher over a capture.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hardwire::capture::Reader;
+use hardwire::compiler::ir::{Matcher, Outcome, Scope};
+use hardwire::compiler::scope::Hook;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::find::Found;
+use crate::Ending;
+use crate::engine::{self, Answer, Engine, EngineWord, Question};
+use crate::failure::{Failure, Problem};
+use crate::options::{Named, PatternOptions, ReportWord, ScopeWord, VerdictOptions};
+use crate::output::{Output, Paint};
+use crate::totals::{Summary, Totals};
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire run --pcap file.pcap -e 'GET /admin'
+  hardwire run --pcap file.pcapng -f patterns.txt --report all --json
+  hardwire run --pcap file.pcap -x 'DE AD BE EF' --on-match drop --engine all
+  tcpdump -w - | hardwire run --pcap - -e password --exit-code";
+
+/// How long a run may take before it shows how far it has come.
+const PROGRESS_AFTER: Duration = Duration::from_secs(1);
+
+/// Options of `run`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The capture, pcap or pcapng of Ethernet frames; - is standard input
+    #[arg(long, value_name = "FILE")]
+    pcap: PathBuf,
+    #[command(flatten)]
+    patterns: PatternOptions,
+    /// Which bytes of a frame are searched
+    #[arg(long = "in", value_enum, default_value = "payload", value_name = "SCOPE")]
+    scope: ScopeWord,
+    /// How much is told of a frame
+    #[arg(long, value_enum, default_value = "first", value_name = "HOW MUCH")]
+    report: ReportWord,
+    #[command(flatten)]
+    verdicts: VerdictOptions,
+    /// Who answers
+    #[arg(long, value_enum, default_value = "vm")]
+    engine: EngineWord,
+    /// Exit with 1 if no frame matches
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    if options.patterns.use_stdin() && options.pcap.as_os_str() == "-" {
+        let problem = Problem::new("patterns and capture cannot both come from standard input");
+        return Err(problem.at("-f - --pcap -").hint("put one of them into a file").into());
+    }
+    let named = options.patterns.read(output)?;
+    let matcher = Matcher {
+        patterns: Named::patterns(&named),
+        scope: Scope::from(options.scope),
+        report: options.report.into(),
+        verdicts: options.verdicts.resolve()?,
+    };
+    // Opened before any engine starts: a mistyped name should not cost a load.
+    let mut reader = open(&options.pcap)?;
+    let mut engine = engine::start(options.engine, Question { matcher, hook: Hook::Xdp })?;
+    let mut pass = Pass::new(&named, output);
+
+    let mut damage = None;
+    loop {
+        match reader.next_frame() {
+            Ok(Some(frame)) => pass.frame(engine.as_mut(), frame.number, frame.data)?,
+            Ok(None) => break,
+            Err(error) => {
+                damage = Some(Problem::of(&error).at(options.pcap.display().to_string()));
+                break;
+            }
+        }
+    }
+    let (totals, disagreements) = pass.finish()?;
+    if let Some(problem) = damage {
+        return Err(problem.hint("the frames before it were searched").into());
+    }
+    if disagreements > 0 {
+        let what = format!("the engines disagree on {disagreements} frames");
+        return Err(Problem::new(what).hint("this is a bug in Hardwire; please report it").into());
+    }
+    let matched = totals.counters.get(hardwire::compiler::event::Counter::Matched) > 0;
+    Ok(if options.exit_code && !matched { Ending::No } else { Ending::Done })
+}
+
+fn open(path: &Path) -> Result<Reader<Box<dyn Read>>, Failure> {
+    let place = path.display().to_string();
+    let input: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(path);
+        Box::new(file.map_err(|error| {
+            let problem = Problem::because(format!("cannot open {place}"), &error);
+            problem.hint("check its name and rights")
+        })?)
+    };
+    Ok(Reader::new(input).map_err(|error| Problem::of(&error).at(place))?)
+}
+
+/// One pass over the capture.
+struct Pass<'a> {
+    named: &'a [Named],
+    output: &'a mut Output,
+    totals: Totals,
+    disagreements: u64,
+    started: Instant,
+    shown: Option<Instant>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(named: &'a [Named], output: &'a mut Output) -> Self {
+        let totals = Totals::new(named.len());
+        Self { named, output, totals, disagreements: 0, started: Instant::now(), shown: None }
+    }
+
+    fn frame(&mut self, engine: &mut dyn Engine, number: u64, data: &[u8]) -> Result<(), Failure> {
+        let answer = engine.search(data)?;
+        self.totals.add(data.len(), &answer.outcome);
+        if let Some(Some(difference)) = &answer.difference {
+            self.disagreements += 1;
+            self.clear_progress();
+            self.output.warn(format!("frame {number}: {difference}"));
+        }
+        if self.output.json() {
+            self.output.json_line(&Line { number, answer: &answer })?;
+        } else if !answer.outcome.matches.is_empty() {
+            self.print(number, &answer.outcome)?;
+        }
+        self.show_progress(number);
+        Ok(())
+    }
+
+    fn print(&mut self, number: u64, outcome: &Outcome) -> Result<(), Failure> {
+        let verdict = self.output.paint(Paint::Bold, outcome.verdict.name());
+        write!(self.output, "frame {number}: {verdict}:")?;
+        for (place, found) in outcome.matches.iter().enumerate() {
+            let separator = if place == 0 { " " } else { ", " };
+            let index = usize::try_from(found.id).unwrap_or(usize::MAX);
+            let text = self.named.get(index - 1).map_or("", |named| named.text.as_str());
+            write!(self.output, "{separator}#{} {text} ends at {}", found.id, found.end)?;
+        }
+        Ok(writeln!(self.output)?)
+    }
+
+    fn show_progress(&mut self, number: u64) {
+        let due = self.shown.unwrap_or(self.started) + PROGRESS_AFTER;
+        // Asking for the time costs more than some engines need for a frame.
+        if number.is_multiple_of(64) && Instant::now() >= due {
+            self.output.progress(Some(&self.totals.headline()));
+            self.shown = Some(Instant::now());
+        }
+    }
+
+    fn clear_progress(&mut self) {
+        if self.shown.is_some() {
+            self.output.progress(None);
+        }
+    }
+
+    fn finish(mut self) -> Result<(Totals, u64), Failure> {
+        self.clear_progress();
+        if self.output.json() {
+            self.output.json_line(&Summary { summary: &self.totals })?;
+        } else {
+            self.totals.print(self.output, self.named)?;
+        }
+        Ok((self.totals, self.disagreements))
+    }
+}
+
+/// One frame as JSON.
+struct Line<'a> {
+    number: u64,
+    answer: &'a Answer,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let outcome = &self.answer.outcome;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("frame", &self.number)?;
+        map.serialize_entry("in_scope", &outcome.in_scope)?;
+        map.serialize_entry("verdict", outcome.verdict.name())?;
+        let matches: Vec<_> = outcome.matches.iter().map(Found::from).collect();
+        map.serialize_entry("matches", &matches)?;
+        if !outcome.searched {
+            map.serialize_entry("unsearched", &true)?;
+        }
+        if let Some(difference) = &self.answer.difference {
+            map.serialize_entry("engines_agree", &difference.is_none())?;
+        }
+        if self.answer.too_short {
+            map.serialize_entry("kernel", "too short")?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,363 @@
+//! The pattern options: `-e`, `-x`, `-E`, `-f`, and `-i`, `--offset`, `--depth` for them.
+//!
+//! Their order on the command line is their meaning, across option kinds: it gives the ids, and
+//! an option in front of the first pattern is a default for all while one behind a pattern belongs
+//! to that pattern alone. clap derives lose that order, so the options are defined and read here.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use hardwire::compiler::CompileError;
+use hardwire::compiler::ir::{FRAME_BYTES_MAX, PATTERNS_MAX, Pattern};
+use hardwire::compiler::pattern::{Syntax, Written, file};
+
+use super::source;
+use crate::failure::{Failure, Problem, shown};
+use crate::output::Output;
+
+const HEADING: &str = "Patterns, numbered 1, 2, 3 … in the order given";
+
+/// Columns of a pattern in messages and tables.
+const NAME_COLUMNS_MAX: usize = 40;
+
+/// One option, in the order of the command line.
+#[derive(Clone, Debug)]
+enum Item {
+    Pattern(Syntax, OsString),
+    File(PathBuf),
+    IgnoreCase,
+    Offset(u32),
+    Depth(u32),
+}
+
+/// The pattern options as given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PatternOptions {
+    items: Vec<Item>,
+}
+
+/// A pattern, and how the user knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// The pattern.
+    pub(crate) pattern: Pattern,
+    /// Where it was written: `-e`, `-x`, `rules.txt line 7`.
+    pub(crate) place: String,
+    /// What was written, fit for a terminal and shortened.
+    pub(crate) text: String,
+}
+
+/// A pattern, or a file of them, with the options behind it.
+struct Group<'a> {
+    item: &'a Item,
+    options: Written,
+}
+
+impl PatternOptions {
+    /// The patterns, in order, with ids from 1.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with them, at once.
+    pub(crate) fn read(&self, output: &Output) -> Result<Vec<Named>, Failure> {
+        let mut named = Vec::new();
+        let mut problems = Vec::new();
+        for group in self.groups() {
+            let read = match group.item {
+                Item::Pattern(syntax, text) => one(*syntax, text, &group, &mut named),
+                Item::File(path) => all_of_file(path, &group, &mut named, output),
+                Item::IgnoreCase | Item::Offset(_) | Item::Depth(_) => Ok(()),
+            };
+            match read {
+                Ok(()) => {}
+                Err(Failure::Problems(more)) => problems.extend(more),
+                Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
+            }
+        }
+        if named.len() > PATTERNS_MAX {
+            let (patterns, limit) = (named.len(), PATTERNS_MAX);
+            let error = CompileError::TooManyPatterns { patterns, limit };
+            problems.push(Problem::of_compilation(&error));
+        }
+        if !problems.is_empty() {
+            return Err(Failure::Problems(problems));
+        }
+        for named in &named {
+            named.warn_if_impossible(output);
+        }
+        Ok(named)
+    }
+
+    /// Does a file of patterns come from standard input?
+    pub(crate) fn use_stdin(&self) -> bool {
+        self.items.iter().any(|item| matches!(item, Item::File(path) if path.as_os_str() == "-"))
+    }
+
+    /// Patterns and files, each with the options that hold for it.
+    fn groups(&self) -> Vec<Group<'_>> {
+        let mut defaults = Written::new(Syntax::Literal, "");
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for item in &self.items {
+            let options = groups.last_mut().map_or(&mut defaults, |group| &mut group.options);
+            match item {
+                Item::Pattern(..) | Item::File(_) => {
+                    groups.push(Group { item, options: defaults.clone() });
+                }
+                Item::IgnoreCase => options.ignore_case = true,
+                Item::Offset(offset) => options.window.offset = *offset,
+                Item::Depth(depth) => options.window.depth = Some(*depth),
+            }
+        }
+        groups
+    }
+}
+
+fn one(
+    syntax: Syntax,
+    text: &OsString,
+    group: &Group<'_>,
+    named: &mut Vec<Named>,
+) -> Result<(), Failure> {
+    let flag = match syntax {
+        Syntax::Literal => "-e",
+        Syntax::Hex => "-x",
+        Syntax::Regex => "-E",
+    };
+    let id = next_id(named);
+    let written = Written { syntax, text: text.as_bytes().to_vec(), ..group.options.clone() };
+    let pattern = written.lower(id).map_err(|error| {
+        Problem::of_pattern(&error, format!("pattern {id} ({flag})"), text.as_bytes())
+    })?;
+    named.push(Named { pattern, place: flag.to_owned(), text: short(text.as_bytes()) });
+    Ok(())
+}
+
+fn all_of_file(
+    path: &Path,
+    group: &Group<'_>,
+    named: &mut Vec<Named>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let bytes = source::read(path)?;
+    let name = path.display();
+    let lines = file::parse(&bytes).map_err(|errors| {
+        let problem = |error: &file::LineError| {
+            let place = format!("{name} line {}", error.number);
+            Problem::of_pattern(&error.error, place, &error.text)
+        };
+        Failure::Problems(errors.iter().map(problem).collect())
+    })?;
+    if lines.is_empty() {
+        output.warn(format!("{name} has no patterns"));
+    }
+    for line in lines {
+        let options = Written { syntax: line.pattern.syntax, ..group.options.clone() };
+        let written = Written { text: line.pattern.text, ..options };
+        let place = format!("{name} line {}", line.number);
+        let pattern = written
+            .lower(next_id(named))
+            .map_err(|error| Problem::of_pattern(&error, place.clone(), &written.text))?;
+        named.push(Named { pattern, place, text: short(&written.text) });
+    }
+    Ok(())
+}
+
+fn next_id(named: &[Named]) -> u32 {
+    u32::try_from(named.len() + 1).unwrap_or(u32::MAX)
+}
+
+/// A pattern in a message: as written, on one line, not too long.
+fn short(text: &[u8]) -> String {
+    let text = shown(&text[..text.len().min(4 * NAME_COLUMNS_MAX)]);
+    if text.chars().count() <= NAME_COLUMNS_MAX {
+        return text;
+    }
+    text.chars().take(NAME_COLUMNS_MAX - 3).collect::<String>() + "..."
+}
+
+impl Named {
+    /// Only the patterns, as the compiler takes them.
+    pub(crate) fn patterns(all: &[Self]) -> Vec<Pattern> {
+        all.iter().map(|named| named.pattern.clone()).collect()
+    }
+
+    /// A window that is legal, but that no occurrence fits into.
+    fn warn_if_impossible(&self, output: &Output) {
+        let bytes = self.pattern.bytes.len() as u64;
+        let window = self.pattern.window;
+        let first_end = u64::from(window.offset) + bytes;
+        let (id, place) = (self.pattern.id, &self.place);
+        if let Some(depth) = window.depth
+            && u64::from(depth) < bytes
+        {
+            output.warn(format!(
+                "pattern {id} ({place}) has {bytes} bytes and --depth {depth}: it can never match"
+            ));
+        } else if first_end > u64::from(FRAME_BYTES_MAX) {
+            let offset = window.offset;
+            output.warn(format!(
+                "pattern {id} ({place}) has --offset {offset}: it can never match, frames are \
+                 searched up to {FRAME_BYTES_MAX} bytes"
+            ));
+        }
+    }
+}
+
+/// An option that takes a pattern: any bytes, also such that begin with `-`.
+fn pattern(id: &'static str, short: char, value: &'static str) -> Arg {
+    Arg::new(id)
+        .short(short)
+        .value_name(value)
+        .action(ArgAction::Append)
+        .allow_hyphen_values(true)
+        .value_parser(value_parser!(OsString))
+        .help_heading(HEADING)
+}
+
+impl Args for PatternOptions {
+    fn augment_args(command: Command) -> Command {
+        let number = |id: &'static str| {
+            Arg::new(id)
+                .long(id)
+                .value_name("BYTES")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(u32))
+                .help_heading(HEADING)
+        };
+        command
+            .arg(
+                pattern("literal", 'e', "TEXT")
+                    .long("literal")
+                    .help("A literal; escapes: \\xNN \\n \\r \\t \\0 \\\\"),
+            )
+            .arg(
+                pattern("hex", 'x', "HEX")
+                    .long("hex")
+                    .help("A hex string: 'DE AD BE EF', spaces as you like"),
+            )
+            .arg(
+                pattern("regex", 'E', "REGEX")
+                    .long("regex")
+                    .help("A regular expression (not supported yet)"),
+            )
+            .arg(
+                Arg::new("file")
+                    .short('f')
+                    .long("file")
+                    .value_name("FILE")
+                    .action(ArgAction::Append)
+                    .value_parser(value_parser!(PathBuf))
+                    .help_heading(HEADING)
+                    .help("A file of patterns, one a line: a literal, or hex:… (# comments)"),
+            )
+            .arg(
+                // An option without a value, not a flag: clap tells the places of values only.
+                Arg::new("ignore-case")
+                    .short('i')
+                    .long("ignore-case")
+                    .action(ArgAction::Append)
+                    .num_args(0)
+                    .value_parser(value_parser!(bool))
+                    .default_missing_value("true")
+                    .help_heading(HEADING)
+                    .help(
+                        "Ignore the case of ASCII letters. This and the next two: in front of the \
+                         first pattern for all, behind a pattern for that one alone",
+                    ),
+            )
+            .arg(number("offset").help("Skip this many bytes of the scope"))
+            .arg(number("depth").help("Search this many bytes from the offset on"))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PatternOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut placed: Vec<(usize, Item)> = Vec::new();
+        let mut take = |id: &str, items: Vec<Item>| {
+            placed.extend(matches.indices_of(id).into_iter().flatten().zip(items));
+        };
+        let patterns =
+            [("literal", Syntax::Literal), ("hex", Syntax::Hex), ("regex", Syntax::Regex)];
+        for (id, syntax) in patterns {
+            let item = |text: &OsString| Item::Pattern(syntax, text.clone());
+            take(id, matches.get_many(id).into_iter().flatten().map(item).collect());
+        }
+        let many = |id, item: fn(u32) -> Item| {
+            matches.get_many(id).into_iter().flatten().map(|n: &u32| item(*n)).collect()
+        };
+        take("offset", many("offset", Item::Offset));
+        take("depth", many("depth", Item::Depth));
+        let files = matches.get_many("file").into_iter().flatten();
+        take("file", files.map(|path: &PathBuf| Item::File(path.clone())).collect());
+        let cases = matches.get_many("ignore-case").into_iter().flatten();
+        take("ignore-case", cases.map(|_: &bool| Item::IgnoreCase).collect());
+
+        placed.sort_by_key(|(index, _)| *index);
+        Ok(Self { items: placed.into_iter().map(|(_, item)| item).collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Color;
+
+    fn parse(line: &[&str]) -> Vec<Named> {
+        let command = PatternOptions::augment_args(Command::new("test"));
+        let matches = command.no_binary_name(true).try_get_matches_from(line).expect("legal");
+        let options = PatternOptions::from_arg_matches(&matches).expect("legal");
+        options.read(&Output::new(false, Color::Never)).expect("good patterns")
+    }
+
+    #[test]
+    fn ids_follow_the_command_line_across_kinds() {
+        let named = parse(&["-x", "62", "-e", "a", "-x", "63", "-e", "d"]);
+        let bytes: Vec<_> = named.iter().map(|n| (n.pattern.id, n.pattern.bytes.clone())).collect();
+        let want = [(1, "b"), (2, "a"), (3, "c"), (4, "d")];
+        assert_eq!(bytes, want.map(|(id, text)| (id, text.as_bytes().to_vec())));
+    }
+
+    #[test]
+    fn options_before_the_first_pattern_are_defaults_and_behind_one_are_its_own() {
+        type Want = &'static [(bool, u32, Option<u32>)];
+        let cases: &[(&[&str], Want)] = &[
+            (&["-e", "a", "-e", "b"], &[(false, 0, None), (false, 0, None)]),
+            (&["-i", "-e", "a", "-x", "62"], &[(true, 0, None), (true, 0, None)]),
+            (&["-e", "a", "-i", "-e", "b"], &[(true, 0, None), (false, 0, None)]),
+            (&["-e", "a", "-e", "b", "-i"], &[(false, 0, None), (true, 0, None)]),
+            (&["-e", "a", "-i", "-e", "b", "-i"], &[(true, 0, None), (true, 0, None)]),
+            (
+                &["--offset", "4", "-e", "a", "--depth=9", "-x", "62", "--offset", "1"],
+                &[(false, 4, Some(9)), (false, 1, None)],
+            ),
+            (&["--depth", "5", "--depth", "6", "-e", "a"], &[(false, 0, Some(6))]),
+            (&["-ie", "a"], &[(true, 0, None)]),
+        ];
+        for (line, want) in cases {
+            let got: Vec<_> = parse(line)
+                .iter()
+                .map(|n| &n.pattern)
+                .map(|p| (p.ignore_case, p.window.offset, p.window.depth))
+                .collect();
+            assert_eq!(got, *want, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn values_may_begin_with_a_hyphen() {
+        let named = parse(&["-e", "-e", "-e", "--json", "-e", "-"]);
+        let bytes: Vec<_> = named.iter().map(|n| n.pattern.bytes.as_slice()).collect();
+        assert_eq!(bytes, [&b"-e"[..], b"--json", b"-"]);
+    }
+}

@@ -1,0 +1,162 @@
+//! Standard output and standard error: results, messages, colours.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use serde::Serialize;
+
+use crate::failure::{Failure, Problem, printable};
+
+/// Problems of one command that are printed; of the rest the number is told.
+const PROBLEMS_MAX: usize = 100;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set or TERM is dumb.
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Color {
+    fn on(self, terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            // https://no-color.org: any value but the empty one.
+            Self::Auto => {
+                let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+                terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|t| t != "dumb")
+            }
+        }
+    }
+}
+
+/// How a piece of text stands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paint {
+    /// Failure.
+    Red,
+    /// Success.
+    Green,
+    /// A warning.
+    Yellow,
+    /// A heading.
+    Bold,
+    /// What explains something else.
+    Dim,
+}
+
+impl Paint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Red => "1;31",
+            Self::Green => "32",
+            Self::Yellow => "33",
+            Self::Bold => "1",
+            Self::Dim => "2",
+        }
+    }
+}
+
+/// Where a verb writes to.
+pub(crate) struct Output {
+    out: BufWriter<Stdout>,
+    json: bool,
+    out_colors: bool,
+    err_colors: bool,
+}
+
+impl Output {
+    /// Output as the command line wants it.
+    pub(crate) fn new(json: bool, color: Color) -> Self {
+        let out_colors = !json && color.on(io::stdout().is_terminal());
+        let err_colors = color.on(io::stderr().is_terminal());
+        Self { out: BufWriter::new(io::stdout()), json, out_colors, err_colors }
+    }
+
+    /// Is JSON wanted?
+    pub(crate) fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Does a person watch standard output?
+    pub(crate) fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Does a person watch standard error?
+    pub(crate) fn messages_on_terminal(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// One JSON value on a line of its own.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
+        Ok(self.out.write_all(b"\n")?)
+    }
+
+    /// `text` for standard output, in colour where colours are wanted.
+    pub(crate) fn paint(&self, paint: Paint, text: impl Display) -> String {
+        painted(self.out_colors, paint, text)
+    }
+
+    /// Write everything out.
+    pub(crate) fn flush_all(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+
+    /// Tell, on standard error, why the verb failed.
+    pub(crate) fn report(&self, problems: &[Problem]) {
+        let label = painted(self.err_colors, Paint::Red, "error:");
+        let mut text = String::new();
+        for problem in problems.iter().take(PROBLEMS_MAX) {
+            text += &format!("{label} {}\n{}", problem.headline(), problem.details());
+        }
+        if problems.len() > PROBLEMS_MAX {
+            text += &format!("{label} and {} more like these\n", problems.len() - PROBLEMS_MAX);
+        }
+        message(&text);
+    }
+
+    /// Something that may not be what the user wants, on standard error.
+    pub(crate) fn warn(&self, text: impl Display) {
+        let label = painted(self.err_colors, Paint::Yellow, "warning:");
+        message(&format!("{label} {}\n", printable(&text.to_string())));
+    }
+
+    /// Something the user should know, on standard error.
+    pub(crate) fn note(&self, text: impl Display) {
+        let label = painted(self.err_colors, Paint::Dim, "note:");
+        message(&format!("{label} {}\n", printable(&text.to_string())));
+    }
+
+    /// Show how far a long run has come, on a terminal only; nothing clears it again.
+    pub(crate) fn progress(&self, text: Option<&str>) {
+        if self.messages_on_terminal() {
+            message(&format!("\r\x1b[K{}", text.unwrap_or("")));
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn painted(colors: bool, paint: Paint, text: impl Display) -> String {
+    if colors { format!("\x1b[{}m{text}\x1b[0m", paint.code()) } else { text.to_string() }
+}
+
+/// Standard error may be closed; then there is nobody left to tell.
+fn message(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
