@@ -56,17 +56,14 @@ impl Problem {
 
     /// A pattern that cannot be compiled: `text` is what the spans of `error` point into.
     pub(crate) fn of_pattern(error: &CompileError, place: String, text: &[u8]) -> Self {
-        let mut problem = Self::of(error).at(place);
-        problem.hint = error.hint().map(str::to_owned);
+        let mut problem = Self::of(error).at(place).hint_if(error.hint());
         problem.snippet = error.span().map(|span| snippet(text, span));
         problem
     }
 
     /// Patterns that cannot be compiled together.
     pub(crate) fn of_compilation(error: &CompileError) -> Self {
-        let mut problem = Self::of(error);
-        problem.hint = error.hint().map(str::to_owned);
-        problem
+        Self::of(error).hint_if(error.hint())
     }
 
     /// Where it is.
@@ -78,6 +75,12 @@ impl Problem {
     /// What to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// What to do about it, if somebody knows.
+    pub(crate) fn hint_if(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into);
         self
     }
 

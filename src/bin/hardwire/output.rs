@@ -83,6 +83,11 @@ impl Output {
         self.json
     }
 
+    /// Are results in colour?
+    pub(crate) fn colors(&self) -> bool {
+        self.out_colors
+    }
+
     /// Does a person watch standard output?
     pub(crate) fn is_terminal(&self) -> bool {
         io::stdout().is_terminal()
@@ -132,6 +137,11 @@ impl Output {
     pub(crate) fn note(&self, text: impl Display) {
         let label = painted(self.err_colors, Paint::Dim, "note:");
         message(&format!("{label} {}\n", printable(&text.to_string())));
+    }
+
+    /// What explains a result, on standard error, as it is.
+    pub(crate) fn diagnostic(&self, text: impl Display) {
+        message(&format!("{text}\n"));
     }
 
     /// Show how far a long run has come, on a terminal only; nothing clears it again.

@@ -3,14 +3,14 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use clap::Args;
+use hardwire::compiler::Entry;
 use hardwire::compiler::ir::{FRAME_BYTES_MAX, Match, Matcher, Scope, Verdicts};
-use hardwire::compiler::scope::Hook;
 use serde::Serialize;
 
 use crate::Ending;
-use crate::engine::{self, EngineWord, Question};
+use crate::engine::{Agreement, EngineWord, Panel, Question};
 use crate::failure::{Failure, Problem};
-use crate::options::{Named, PatternOptions, ReportWord, ScopeWord};
+use crate::options::{Named, PatternOptions, ReportWord, ScopeWord, TargetOption};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -37,6 +37,8 @@ pub(crate) struct Options {
     /// How much is told of a haystack
     #[arg(long, value_enum, default_value = "first", value_name = "HOW MUCH")]
     report: ReportWord,
+    #[command(flatten)]
+    target: TargetOption,
     /// Who answers
     #[arg(long, value_enum, default_value = "vm")]
     engine: EngineWord,
@@ -81,7 +83,12 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         report: options.report.into(),
         verdicts: Verdicts::default(),
     };
-    let mut engine = engine::start(options.engine, Question { matcher, hook: Hook::Xdp })?;
+    let target = options.engine.target(&options.target, output);
+    // The kernel strips 14 bytes of what a socket filter is given, so that haystacks of any length
+    // can be put behind them; an XDP program would have to be given 14 bytes and more.
+    let (vm, kernel) = (Entry::Xdp, Entry::SocketFilter);
+    let question = Question::new(matcher, options.engine, vm, kernel, &target)?;
+    let mut panel = Panel::new(&question)?;
 
     // A reader of its own, because it can tell whether the next line is already here.
     let mut input = BufReader::new(io::stdin());
@@ -92,16 +99,18 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             output.flush_all()?;
         }
         let Some(haystack) = haystack(&mut input, line)? else { break };
-        let answer = engine.search(&haystack)?;
+        let answer = panel
+            .ask(&haystack)
+            .map_err(|problem| problem.at(format!("standard input line {line}")))?;
         let matched = !answer.outcome.matches.is_empty();
         any |= matched;
-        if let Some(Some(difference)) = &answer.difference {
+        if let Some(Agreement::Different(difference)) = &answer.agreement {
             disagreements += 1;
             output.warn(format!("line {line}: {difference}"));
         }
         if output.json() {
             let matches = answer.outcome.matches.iter().map(Found::from).collect();
-            let engines_agree = answer.difference.map(|difference| difference.is_none());
+            let engines_agree = answer.agreement.map(|it| it == Agreement::Same);
             output.json_line(&Line { line, matched, matches, engines_agree })?;
         } else {
             writeln!(output, "{}", u8::from(matched))?;

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hardwire::capture::Reader;
-use hardwire::compiler::ir::{Matcher, Outcome, Scope};
-use hardwire::compiler::scope::Hook;
+use hardwire::compiler::Entry;
+use hardwire::compiler::event::Counter;
+use hardwire::compiler::ir::Outcome;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::find::Found;
 use crate::Ending;
-use crate::engine::{self, Answer, Engine, EngineWord, Question};
+use crate::engine::{Agreement, Answer, EngineWord, Panel, Question};
 use crate::failure::{Failure, Problem};
-use crate::options::{Named, PatternOptions, ReportWord, ScopeWord, VerdictOptions};
+use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
 use crate::output::{Output, Paint};
 use crate::totals::{Summary, Totals};
 
@@ -38,15 +39,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pcap: PathBuf,
     #[command(flatten)]
-    patterns: PatternOptions,
-    /// Which bytes of a frame are searched
-    #[arg(long = "in", value_enum, default_value = "payload", value_name = "SCOPE")]
-    scope: ScopeWord,
-    /// How much is told of a frame
-    #[arg(long, value_enum, default_value = "first", value_name = "HOW MUCH")]
-    report: ReportWord,
+    matcher: MatcherOptions,
     #[command(flatten)]
-    verdicts: VerdictOptions,
+    target: TargetOption,
+    /// What kind of program
+    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    entry: TypeWord,
     /// Who answers
     #[arg(long, value_enum, default_value = "vm")]
     engine: EngineWord,
@@ -57,26 +55,23 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    if options.patterns.use_stdin() && options.pcap.as_os_str() == "-" {
+    if options.matcher.patterns.use_stdin() && options.pcap.as_os_str() == "-" {
         let problem = Problem::new("patterns and capture cannot both come from standard input");
         return Err(problem.at("-f - --pcap -").hint("put one of them into a file").into());
     }
-    let named = options.patterns.read(output)?;
-    let matcher = Matcher {
-        patterns: Named::patterns(&named),
-        scope: Scope::from(options.scope),
-        report: options.report.into(),
-        verdicts: options.verdicts.resolve()?,
-    };
+    let entry = Entry::from(options.entry);
+    let (matcher, named) = options.matcher.read(entry, output)?;
     // Opened before any engine starts: a mistyped name should not cost a load.
     let mut reader = open(&options.pcap)?;
-    let mut engine = engine::start(options.engine, Question { matcher, hook: Hook::Xdp })?;
+    let target = options.engine.target(&options.target, output);
+    let question = Question::new(matcher, options.engine, entry, entry, &target)?;
+    let mut panel = Panel::new(&question)?;
     let mut pass = Pass::new(&named, output);
 
     let mut damage = None;
     loop {
         match reader.next_frame() {
-            Ok(Some(frame)) => pass.frame(engine.as_mut(), frame.number, frame.data)?,
+            Ok(Some(frame)) => pass.frame(&mut panel, frame.number, frame.data)?,
             Ok(None) => break,
             Err(error) => {
                 damage = Some(Problem::of(&error).at(options.pcap.display().to_string()));
@@ -92,7 +87,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         let what = format!("the engines disagree on {disagreements} frames");
         return Err(Problem::new(what).hint("this is a bug in Hardwire; please report it").into());
     }
-    let matched = totals.counters.get(hardwire::compiler::event::Counter::Matched) > 0;
+    let matched = totals.counters.get(Counter::Matched) > 0;
     Ok(if options.exit_code && !matched { Ending::No } else { Ending::Done })
 }
 
@@ -126,10 +121,10 @@ impl<'a> Pass<'a> {
         Self { named, output, totals, disagreements: 0, started: Instant::now(), shown: None }
     }
 
-    fn frame(&mut self, engine: &mut dyn Engine, number: u64, data: &[u8]) -> Result<(), Failure> {
-        let answer = engine.search(data)?;
+    fn frame(&mut self, panel: &mut Panel<'_>, number: u64, data: &[u8]) -> Result<(), Failure> {
+        let answer = panel.ask(data).map_err(|problem| problem.at(format!("frame {number}")))?;
         self.totals.add(data.len(), &answer.outcome);
-        if let Some(Some(difference)) = &answer.difference {
+        if let Some(Agreement::Different(difference)) = &answer.agreement {
             self.disagreements += 1;
             self.clear_progress();
             self.output.warn(format!("frame {number}: {difference}"));
@@ -199,8 +194,8 @@ impl Serialize for Line<'_> {
         if !outcome.searched {
             map.serialize_entry("unsearched", &true)?;
         }
-        if let Some(difference) = &self.answer.difference {
-            map.serialize_entry("engines_agree", &difference.is_none())?;
+        if let Some(agreement) = &self.answer.agreement {
+            map.serialize_entry("engines_agree", &(*agreement == Agreement::Same))?;
         }
         if self.answer.too_short {
             map.serialize_entry("kernel", "too short")?;

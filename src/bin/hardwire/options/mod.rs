@@ -3,6 +3,8 @@
 pub(crate) mod patterns;
 pub(crate) mod question;
 pub(crate) mod source;
+pub(crate) mod target;
 
 pub(crate) use patterns::{Named, PatternOptions};
-pub(crate) use question::{ReportWord, ScopeWord, VerdictOptions};
+pub(crate) use question::{MatcherOptions, ReportWord, ScopeWord};
+pub(crate) use target::{TargetOption, TypeWord};

@@ -1,10 +1,13 @@
 //! Where to look, how much to say, and what then.
 
 use clap::{Args, ValueEnum};
-use hardwire::compiler::ir::{Report, Scope, Verdict, Verdicts};
+use hardwire::compiler::Entry;
+use hardwire::compiler::ir::{Matcher, Report, Scope, Verdict, Verdicts};
 use nix::net::if_::if_nametoindex;
 
+use super::{Named, PatternOptions};
 use crate::failure::{Failure, Problem};
+use crate::output::Output;
 
 /// `--in`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,7 +116,7 @@ pub(crate) struct VerdictOptions {
 
 impl VerdictOptions {
     /// The verdicts, with interfaces looked up.
-    pub(crate) fn resolve(&self) -> Result<Verdicts, Failure> {
+    fn resolve(&self) -> Result<Verdicts, Failure> {
         Ok(Verdicts {
             on_match: self.on_match.resolve()?,
             on_miss: self.on_miss.resolve()?,
@@ -122,8 +125,52 @@ impl VerdictOptions {
     }
 
     /// Is every verdict the default?
-    pub(crate) fn are_default(&self) -> bool {
+    fn are_default(&self) -> bool {
         let pass = VerdictWord::Plain(Verdict::Pass);
         [&self.on_match, &self.on_miss, &self.out_of_scope].into_iter().all(|word| *word == pass)
+    }
+}
+
+/// What to find in frames, where, and what then: the options of every verb that makes a program.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MatcherOptions {
+    #[command(flatten)]
+    pub(crate) patterns: PatternOptions,
+    /// Which bytes of a frame are searched
+    #[arg(long = "in", value_enum, default_value = "payload", value_name = "SCOPE")]
+    scope: ScopeWord,
+    /// How much is told of a frame
+    #[arg(long, value_enum, default_value = "first", value_name = "HOW MUCH")]
+    report: ReportWord,
+    #[command(flatten)]
+    verdicts: VerdictOptions,
+}
+
+impl MatcherOptions {
+    /// The matcher, and its patterns as the user knows them.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the patterns; an interface that does not exist; verdicts for
+    /// a socket filter, which has none.
+    pub(crate) fn read(
+        &self,
+        entry: Entry,
+        output: &Output,
+    ) -> Result<(Matcher, Vec<Named>), Failure> {
+        let named = self.patterns.read(output)?;
+        if entry == Entry::SocketFilter && !self.verdicts.are_default() {
+            let problem = Problem::new("a socket filter has no verdicts")
+                .at("--on-match, --on-miss, --out-of-scope")
+                .hint("it keeps what matches and drops the rest; leave them away");
+            return Err(problem.into());
+        }
+        let matcher = Matcher {
+            patterns: Named::patterns(&named),
+            scope: self.scope.into(),
+            report: self.report.into(),
+            verdicts: self.verdicts.resolve()?,
+        };
+        Ok((matcher, named))
     }
 }

@@ -37,3 +37,11 @@ fn read_all(from: impl Read, place: &str) -> Result<Vec<u8>, Failure> {
     }
     Ok(bytes)
 }
+
+/// Bytes that must be text.
+pub(crate) fn text(bytes: Vec<u8>, place: &str) -> Result<String, Failure> {
+    Ok(String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::new(format!("not text: byte {at} is not UTF-8")).at(place)
+    })?)
+}
