@@ -81,6 +81,13 @@ pub struct Plan {
 /// 1,500 bytes, a set pass about 500 ns whatever its size.
 const PAIRS_MAX: usize = 4;
 
+/// Longest literal on targets without `may_goto`, in bytes: there every position of a block compares
+/// it on its own, and the verifier explores that in every round.
+pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
+/// Most literals on targets without `may_goto`: the verifier processes about 200,000 instructions
+/// for each, and a million in all.
+const COUNTED_PATTERNS_MAX: usize = 4;
+
 impl Plan {
     /// A short name of the strategy: `pair-swar`, `gram-set` or `mixed`.
     pub fn strategy(&self) -> &'static str {
@@ -108,7 +115,8 @@ pub fn choose(
     let access = match entry {
         Entry::SocketFilter => Access::Windows,
         Entry::Xdp if target.perfmon || !target.xdp_frags => {
-            Access::Direct { rest: target.xdp_frags && options.fragments }
+            // Scanning fragments in counted loops would cost the verifier a million instructions.
+            Access::Direct { rest: target.xdp_frags && target.may_goto && options.fragments }
         }
         Entry::Xdp => Access::Windows,
     };
@@ -117,6 +125,9 @@ pub fn choose(
             what: format!("XDP on Linux {} without CAP_PERFMON", target.version),
             why: "it needs CAP_PERFMON, or Linux 5.18 for bpf_xdp_load_bytes".to_owned(),
         });
+    }
+    if !target.may_goto {
+        counted_limits(matcher, target)?;
     }
     let windows = access != Access::Direct { rest: false };
     let mut passes = Vec::new();
@@ -132,6 +143,26 @@ pub fn choose(
     }
     let why = why(access, &passes, target);
     Ok(Plan { access, passes, why })
+}
+
+/// What loops with a counter can hold.
+fn counted_limits(matcher: &Matcher, target: &Target) -> Result<(), CompileError> {
+    let refuse = |what: String, limit: String| {
+        let why =
+            format!("Linux {} has no may_goto (6.9 has), and without it {limit}", target.version);
+        Err(CompileError::Target { what, why })
+    };
+    let patterns = matcher.patterns.len();
+    if patterns > COUNTED_PATTERNS_MAX {
+        let limit = format!("the limit is {COUNTED_PATTERNS_MAX} patterns");
+        return refuse(format!("a set of {patterns} patterns"), limit);
+    }
+    if let Some(long) = matcher.patterns.iter().find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX)
+    {
+        let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
+        return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
+    }
+    Ok(())
 }
 
 fn why(access: Access, passes: &[Pass], target: &Target) -> String {

@@ -24,13 +24,14 @@ impl Gen<'_> {
     }
 
     /// Start a loop here. `dead` are temporaries that hold nothing; after `rounds_max` rounds (or
-    /// when the kernel says so) control goes to `out`.
+    /// when the kernel says so) control goes to `out`. `falls_in` says whether the instruction
+    /// before may continue here.
     pub(super) fn loop_head(
         &mut self,
         head: Label,
-        counter: i16,
-        rounds_max: i32,
+        (counter, rounds_max): (i16, i32),
         dead: &[Reg],
+        falls_in: bool,
         out: Label,
     ) {
         if self.target.may_goto {
@@ -41,7 +42,9 @@ impl Gen<'_> {
             self.asm.emit(Branch::may_goto(out));
         } else {
             // Linux 5.10 and 6.1 refuse an ordinary instruction that falls into a loop head.
-            self.goto(head);
+            if falls_in {
+                self.goto(head);
+            }
             self.asm.bind(head);
             self.load_pointer(R0, counter);
             self.asm.emit(Alu::Add.imm(R0, 1));

@@ -54,7 +54,7 @@ struct Scan<'n> {
 impl Gen<'_> {
     pub(super) fn direct_pair(&mut self, index: usize, rest: bool, exits: PassExits) {
         let matcher = self.matcher;
-        let needle = Needle::new(index, &matcher.patterns[index]);
+        let needle = Needle::new(index, &matcher.patterns[index], self.target);
         let places = Places {
             full: self.asm.label(),
             middle: self.asm.label(),
@@ -164,9 +164,9 @@ impl Gen<'_> {
         let dead = [R0, R1, R4, R6];
         self.loop_head(
             scan.places.full,
-            frame::ROUND,
-            COUNTED_BYTES / BLOCK + 2,
+            (frame::ROUND, COUNTED_BYTES / BLOCK + 2),
             &dead,
+            true,
             scan.exits.lost,
         );
         self.forget(OFF);
@@ -205,7 +205,9 @@ impl Gen<'_> {
     fn middle_head(&mut self, scan: &Scan, head: Label) {
         let rounds = (BLOCK + scan.needle.len()) / SMALL + 2 + scan.needle.len();
         let dead = [R0, R1, R4, R6];
-        self.loop_head(head, frame::ROUND_INNER, rounds, &dead, scan.exits.lost);
+        let falls_in = !self.target.may_goto;
+        let counter = (frame::ROUND_INNER, rounds);
+        self.loop_head(head, counter, &dead, falls_in, scan.exits.lost);
         self.forget(OFF);
     }
 
@@ -364,7 +366,7 @@ impl Gen<'_> {
         self.loop_counter(frame::ROUND);
         let dead = [R0, R1, R4, R6];
         let rounds = SMALL + needle.len() + 2;
-        self.loop_head(head, frame::ROUND, rounds, &dead, scan.exits.lost);
+        self.loop_head(head, (frame::ROUND, rounds), &dead, true, scan.exits.lost);
         self.forget(OFF);
         self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), scan.exits.lost));
         if scan.bounded {

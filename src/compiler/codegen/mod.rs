@@ -40,7 +40,6 @@ pub(super) struct Gen<'a> {
     target: &'a Target,
     options: &'a Options,
     access: Access,
-    passes: usize,
     counters: Option<i32>,
     hits: Option<i32>,
     scratch: Option<i32>,
@@ -93,7 +92,6 @@ pub(super) fn generate(
         target,
         options,
         access: plan.access,
-        passes: plan.passes.len(),
         counters: None,
         hits: None,
         scratch: None,
@@ -151,6 +149,11 @@ impl Gen<'_> {
         }
     }
 
+    /// Are there several patterns, so that one found or one lost part does not decide?
+    fn several(&self) -> bool {
+        self.matcher.patterns.len() > 1
+    }
+
     /// The longest literal, in bytes; 1 if there is none.
     fn longest(&self) -> i32 {
         let longest = self.matcher.patterns.iter().map(|p| p.bytes.len()).max().unwrap_or(1);
@@ -181,7 +184,7 @@ impl Gen<'_> {
             self.say(Phase::Scan, "a part could not be searched");
             self.asm.bind(exits.lost);
             if self.asm.refers_to(exits.lost) {
-                if self.passes == 1 {
+                if !self.several() {
                     self.goto(self.exits.unsearched);
                 } else {
                     self.asm.emit(Size::W.store_imm(R10, frame::LOST, 1));
@@ -192,7 +195,7 @@ impl Gen<'_> {
             self.asm.bind(exits.done);
         }
         self.say(Phase::Verdict, "end of the search");
-        if self.passes > 1 {
+        if self.several() {
             if self.matcher.report == super::ir::Report::All {
                 self.load_slot(R0, frame::FOUND);
                 self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.matched));

@@ -19,11 +19,12 @@ use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
         Reg::{self, R0, R1, R3, R4, R10},
-        Size,
+        Size, Target,
     },
     compiler::{
         analysis::{Pair, rarest_pair},
         ir::Pattern,
+        plan::COUNTED_LITERAL_BYTES_MAX,
     },
 };
 
@@ -36,6 +37,7 @@ const INLINE_BYTES_MAX: usize = 16;
 
 /// One literal, ready to be searched.
 pub(super) struct Needle<'a> {
+    inline_bytes_max: usize,
     pub(super) index: usize,
     pub(super) pattern: &'a Pattern,
     pub(super) pair: Pair,
@@ -43,9 +45,12 @@ pub(super) struct Needle<'a> {
 }
 
 impl<'a> Needle<'a> {
-    pub(super) fn new(index: usize, pattern: &'a Pattern) -> Self {
+    pub(super) fn new(index: usize, pattern: &'a Pattern, target: &Target) -> Self {
         let pair = rarest_pair(pattern, PAIR_REACH);
-        Self { index, pattern, pair, pieces: pieces(pattern) }
+        // The shared code restarts a block, which a counted loop must pay for round by round.
+        let inline_bytes_max =
+            if target.may_goto { INLINE_BYTES_MAX } else { COUNTED_LITERAL_BYTES_MAX };
+        Self { inline_bytes_max, index, pattern, pair, pieces: pieces(pattern) }
     }
 
     pub(super) fn len(&self) -> i32 {
@@ -60,7 +65,7 @@ impl<'a> Needle<'a> {
 
     /// Must a candidate be compared by the shared code?
     pub(super) fn is_long(&self) -> bool {
-        self.pattern.bytes.len() > INLINE_BYTES_MAX
+        self.pattern.bytes.len() > self.inline_bytes_max
     }
 }
 

@@ -38,7 +38,7 @@ impl Gen<'_> {
         }
         match self.matcher.report {
             Report::First => self.goto(self.exits.matched),
-            Report::All if self.passes == 1 && self.matcher.patterns.len() == 1 => {
+            Report::All if !self.several() => {
                 self.goto(self.exits.matched);
             }
             Report::All => {

@@ -83,7 +83,7 @@ impl Gen<'_> {
         if self.has_windows() {
             self.limit_end();
         }
-        if self.passes > 1 || self.matcher.patterns.len() > 1 {
+        if self.several() {
             self.store_slot(frame::FOUND, ZERO);
             self.store_slot(frame::LOST, ZERO);
         }

@@ -106,7 +106,7 @@ impl Gen<'_> {
         } else if self.access != Access::Windows {
             self.find_scratch(exits.lost);
         }
-        self.windows(&walk);
+        self.windows(&walk, !(self.access == Access::Windows && first));
         self.asm.bind(ready);
         self.say(Phase::Scan, format!("{BLOCK} positions: may a literal begin here?"));
         let dead = [R0, R1, R2, R4, R5, R6];

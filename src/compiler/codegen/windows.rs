@@ -27,6 +27,10 @@ const STEP: i32 = 64;
 /// Offsets up to this are searched; frames are at most 65,535 bytes.
 const OFFSET_MAX: i32 = 0xffff;
 
+/// Windows that are searched on targets without `may_goto`, where the verifier explores every round
+/// of every window; what lies behind them is counted as unsearched.
+const COUNTED_WINDOWS: i32 = 3;
+
 /// What the two loops of a window scan need to know.
 pub(super) struct Walk {
     /// Shortest literal, in bytes.
@@ -93,13 +97,16 @@ impl Gen<'_> {
     }
 
     /// Windows from offset `OFF` on. Ends inside the inner loop with `PTR` at its block; the caller
-    /// emits the block, and goes to `next` when `INNER` has left the window.
-    pub(super) fn windows(&mut self, walk: &Walk) {
-        self.loop_counter(frame::ROUND);
+    /// emits the block, and goes to `next` when `INNER` has left the window. `falls_in`: may the
+    /// instruction before continue here?
+    pub(super) fn windows(&mut self, walk: &Walk, falls_in: bool) {
+        if falls_in {
+            self.loop_counter(frame::ROUND);
+        }
         self.say(Phase::Scan, "next window");
-        let rounds = OFFSET_MAX / WINDOW_BYTES + 3;
         let dead = [R0, R1, R2, R3, R4, Reg::R5, R6];
-        self.loop_head(walk.window, frame::ROUND, rounds, &dead, walk.exits.lost);
+        let counter = (frame::ROUND, COUNTED_WINDOWS);
+        self.loop_head(walk.window, counter, &dead, falls_in, walk.exits.lost);
         self.forget(OFF);
         let clamped = self.asm.label();
         let bytes = self.window_bytes();
@@ -121,7 +128,7 @@ impl Gen<'_> {
 
     /// Head of the loop inside a window: `PTR` = the block at `INNER`, of `block` positions.
     pub(super) fn inner_head(&mut self, walk: &Walk, block: i32, rounds: i32, dead: &[Reg]) {
-        self.loop_head(walk.inner, frame::ROUND_INNER, rounds, dead, walk.exits.lost);
+        self.loop_head(walk.inner, (frame::ROUND_INNER, rounds), dead, true, walk.exits.lost);
         self.forget(INNER);
         self.emit_branch(Jmp::Gt.imm(INNER, WINDOW_BYTES - block, walk.next));
         self.load_slot(R0, frame::WIN);
@@ -142,7 +149,7 @@ impl Gen<'_> {
     /// A pass of one literal where the packet can only be read through windows.
     pub(super) fn window_pair(&mut self, index: usize, first: bool, exits: PassExits) {
         let matcher = self.matcher;
-        let needle = Needle::new(index, &matcher.patterns[index]);
+        let needle = Needle::new(index, &matcher.patterns[index], self.target);
         self.pass_bounds(&needle, exits);
         let start = self.asm.label();
         if first {
@@ -187,7 +194,7 @@ impl Gen<'_> {
             exits,
         };
         let (hit, long) = (self.asm.label(), self.asm.label());
-        self.windows(&walk);
+        self.windows(&walk, ready.is_none());
         self.pair_constants(needle);
         if let Some(ready) = ready {
             self.asm.bind(ready);
