@@ -181,8 +181,10 @@ pub(super) fn decode(insns: &[Insn], maps: &impl MapPlaces) -> Decoded {
             Ok(ready) => ready,
             Err(reason) => decoded.refuse(slot, reason),
         };
-        if is_jump(ready.code) {
-            let off = target_offset(&insn).unwrap_or(0);
+        // The address of a function (wide) has a distance too, but does not go there.
+        if let Some(off) = target_offset(&insn)
+            && !insn.is_wide()
+        {
             let target = i64::from(slot) + 1 + off;
             match u32::try_from(target) {
                 // Slot `slot_count` is the trap of running off the end.
@@ -218,11 +220,6 @@ fn number(length: usize) -> u32 {
 
 fn position(slot: u32) -> usize {
     usize::try_from(slot).expect("addresses have 32 bits or more")
-}
-
-fn is_jump(code: Code) -> bool {
-    let code = code as u8;
-    (Code::Eq64 as u8..=Code::MayGoto as u8).contains(&code) || code == Code::CallLocal as u8
 }
 
 /// `insn` without its jump target.

@@ -6,7 +6,7 @@ use super::{
     context::{Bytes, Context, Fields},
     decode::{self, Code, Decoded},
     maps::{self, MapState, Maps, Places, SetupError},
-    memory::{Access, FRAMES_MAX, Memory, address, frame_pointer, narrow, region, split, widen},
+    memory::{Access, FRAMES_MAX, Memory, address, narrow, region, split, widen},
     trace::{Observe, Silent, Step, Tracing},
     trap::{Trap, TrapReason},
 };
@@ -129,6 +129,11 @@ impl Machine {
         self.instruction_limit = limit;
     }
 
+    /// Instructions that a run may execute.
+    pub fn instruction_limit(&self) -> u64 {
+        self.instruction_limit
+    }
+
     /// Set the time, in nanoseconds, that `bpf_ktime_get_ns` gives; 0 at first. It stands still.
     pub fn set_ktime_ns(&mut self, now: u64) {
         self.world.ktime_ns = now;
@@ -214,7 +219,7 @@ impl Machine {
                 registers[2] = widen(bytes.len());
             }
         }
-        registers[10] = frame_pointer(0);
+        registers[10] = world.memory.frame_pointer(0);
         registers
     }
 
@@ -403,7 +408,7 @@ impl Machine {
                     let saved = [regs[6], regs[7], regs[8], regs[9], regs[10]];
                     callers.push(Caller { return_to: pc, saved, rounds });
                     world.memory.clear_frame(depth);
-                    regs[10] = frame_pointer(depth);
+                    regs[10] = world.memory.frame_pointer(depth);
                     rounds = MAY_GOTO_ROUNDS;
                     jump!(true);
                 }
@@ -432,6 +437,13 @@ impl Machine {
                 });
             }
         };
+        if O::ENABLED && result.is_ok() {
+            // The instruction that ended the program, which changed nothing.
+            let slot = pc.saturating_sub(1);
+            let insn = &self.decoded.insns[slot];
+            let (before, after, depth, memory) = (&regs, &regs, 0, &world.memory);
+            observe.step(&Step { slot, insn, before, after, depth, memory });
+        }
         *registers = regs;
         self.executed = limit - left;
         result
@@ -442,10 +454,10 @@ impl World {
     /// A load that is not from plain memory: from the context, or refused.
     #[cold]
     fn load_slowly(&self, address: u64, bytes: usize) -> Result<u64, TrapReason> {
-        let (number, offset) = split(address);
-        if number != region::CONTEXT {
-            return Err(self.memory.refusal(Access::Read, address, widen(bytes)));
-        }
+        let offset = match self.memory.nearest(address) {
+            Some((region::CONTEXT, offset)) if offset >= 0 => offset.cast_unsigned(),
+            _ => return Err(self.memory.refusal(Access::Read, address, widen(bytes))),
+        };
         let linear = self.memory.region(region::PACKET).block_bytes;
         let size = u8::try_from(bytes).expect("1, 2, 4 or 8 bytes");
         self.fields.load(offset, size, linear, self.packet_bytes()).map_err(|what| {
@@ -455,7 +467,7 @@ impl World {
 
     /// Why a signed load of a pointer or a store into the context is refused.
     #[cold]
-    pub(super) fn context_refusal(&self, address: u64, bytes: usize, access: Access) -> TrapReason {
+    fn context_refusal(&self, address: u64, bytes: usize, access: Access) -> TrapReason {
         let (_, offset) = split(address);
         let what = match access {
             Access::Read => "a pointer cannot be sign-extended",
@@ -466,10 +478,10 @@ impl World {
 
     /// Why a store was refused.
     #[cold]
-    pub(super) fn store_refusal(&self, address: u64, bytes: usize) -> TrapReason {
-        if split(address).0 == region::CONTEXT {
-            return self.context_refusal(address, bytes, Access::Write);
+    fn store_refusal(&self, address: u64, bytes: usize) -> TrapReason {
+        match self.memory.nearest(address) {
+            Some((region::CONTEXT, 0..)) => self.context_refusal(address, bytes, Access::Write),
+            _ => self.memory.refusal(Access::Write, address, widen(bytes)),
         }
-        self.memory.refusal(Access::Write, address, widen(bytes))
     }
 }

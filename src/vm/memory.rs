@@ -17,9 +17,9 @@ pub const STACK_BYTES: u64 = 512;
 
 const OFFSET_BITS: u32 = 48;
 const OFFSET_MASK: u64 = (1 << OFFSET_BITS) - 1;
-/// Distance of two stack frames in the address space; twice their size, so that `r10`, one past
-/// the end of a frame, is not the start of the next.
-const FRAME_SHIFT: u32 = 10;
+/// Bytes at least between two blocks in the address space: no 16-bit offset from inside one block,
+/// or from one past its end, reaches another.
+const GAP_BYTES: u64 = 1 << 16;
 
 /// Which region an address is in.
 pub(super) mod region {
@@ -84,8 +84,7 @@ impl Region {
     /// `blocks` blocks of `block_bytes` zeros, each rounded up to 8 bytes as the kernel does.
     pub(super) fn blocks(block_bytes: u64, blocks: u64) -> Self {
         let stride = block_bytes.next_multiple_of(8);
-        // At least one byte lies between two blocks, so one past the end is nobody's first byte.
-        let shift = (stride + 1).next_power_of_two().trailing_zeros();
+        let shift = (stride + GAP_BYTES).next_power_of_two().trailing_zeros();
         let bytes = vec![0; narrow(stride * blocks)];
         Self { bytes, shift, block_bytes, stride, blocks }
     }
@@ -148,11 +147,6 @@ pub(super) const fn split(address: u64) -> (u64, u64) {
     (address >> OFFSET_BITS, address & OFFSET_MASK)
 }
 
-/// The frame pointer of the frame at this depth: one past its last byte.
-pub(super) fn frame_pointer(depth: usize) -> u64 {
-    address(region::STACK, (widen(depth) << FRAME_SHIFT) + STACK_BYTES)
-}
-
 /// The address space of one machine.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -164,9 +158,7 @@ impl Memory {
     pub(super) fn new(map_values: Vec<Region>) -> Self {
         let mut regions = vec![Region::default(); narrow(region::VALUES)];
         let frames = widen(FRAMES_MAX);
-        let mut stack = Region::blocks(STACK_BYTES, frames);
-        stack.shift = FRAME_SHIFT;
-        regions[narrow(region::STACK)] = stack;
+        regions[narrow(region::STACK)] = Region::blocks(STACK_BYTES, frames);
         regions.extend(map_values);
         Self { regions }
     }
@@ -194,6 +186,12 @@ impl Memory {
         to.block_bytes = widen(readable.min(bytes.len()));
         to.stride = to.block_bytes;
         to.blocks = 1;
+    }
+
+    /// The frame pointer of the frame at this depth: one past its last byte.
+    pub(super) fn frame_pointer(&self, depth: usize) -> u64 {
+        let start = self.region(region::STACK).offset_of(widen(depth));
+        address(region::STACK, start + STACK_BYTES)
     }
 
     /// Zero the stack frame at this depth.
@@ -248,7 +246,7 @@ impl Memory {
 
     /// The region that an address most likely belongs to, with the offset from its start: an
     /// address just below a region is taken as one before its start.
-    fn nearest(&self, address: u64) -> Option<(u64, i64)> {
+    pub(super) fn nearest(&self, address: u64) -> Option<(u64, i64)> {
         let (number, offset) = split(address);
         let offset = i64::try_from(offset).expect("48 bits");
         let (number, offset) = if offset >> (OFFSET_BITS - 1) == 0 {
@@ -265,28 +263,33 @@ impl Memory {
         let Some((number, offset)) = self.nearest(address) else {
             return format!("{address:#x}");
         };
-        let name = match number {
+        let shift = self.region(number).shift;
+        // Like the region, the block whose start is nearest.
+        let (block, within) = if (1..OFFSET_BITS).contains(&shift) {
+            let block = (offset + (1 << (shift - 1))) >> shift;
+            (block, offset - (block << shift))
+        } else {
+            (0, offset)
+        };
+        match number {
             region::STACK => {
-                let depth = offset >> FRAME_SHIFT;
-                let within = (offset & ((1 << FRAME_SHIFT) - 1)) - STACK_BYTES.cast_signed();
-                return format!("stack[{depth}]{within:+}");
+                let from_r10 = within - STACK_BYTES.cast_signed();
+                if from_r10 == 0 {
+                    format!("stack[{block}]")
+                } else {
+                    format!("stack[{block}]{from_r10:+}")
+                }
             }
-            region::PACKET => "packet".to_owned(),
-            region::CONTEXT => "context".to_owned(),
-            region::MEMORY => "memory".to_owned(),
-            region::MAPS => return format!("map {offset}"),
-            region::FUNCTIONS => return format!("function at slot {offset}"),
+            region::PACKET => format!("packet{within:+}"),
+            region::CONTEXT => format!("context{within:+}"),
+            region::MEMORY => format!("memory{within:+}"),
+            region::MAPS => format!("map {within}"),
+            region::FUNCTIONS => format!("function at slot {within}"),
             region::VALUES.. => {
                 let map = number - region::VALUES;
-                let shift = self.region(number).shift;
-                if shift < OFFSET_BITS {
-                    let (entry, within) = (offset >> shift, offset & ((1 << shift) - 1));
-                    return format!("map {map}[{entry}]{within:+}");
-                }
-                format!("map {map}")
+                format!("map {map}[{block}]{within:+}")
             }
-            _ => return format!("{address:#x}"),
-        };
-        format!("{name}{offset:+}")
+            _ => format!("{address:#x}"),
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Step<'_> {
 
 impl fmt::Display for Step<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = format!("{:?}", self.insn);
+        let text = self.insn.to_string();
         write!(f, "{:>5}: {:indent$}{text:<44}", self.slot, "", indent = 2 * self.depth)?;
         for (number, now) in self.changes() {
             write!(f, " r{number}={now:#x}")?;
