@@ -183,7 +183,7 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// An unbound label, a jump out of range on a target without `gotol`, more slots than the
+    /// An unbound label, a jump that neither `gotol` nor islands can bring in range, more slots than the
     /// target has, or a structural mistake.
     pub fn finish(self, target: &Target) -> Result<ProgramImage, AsmError> {
         let laid = relax::lay_out(&self.items, &self.bound, target)?;

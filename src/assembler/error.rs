@@ -10,10 +10,11 @@ pub enum AsmError {
         /// The instruction, counted from 0.
         index: usize,
     },
-    /// A jump cannot reach its target and the target kernel has no `gotol`.
+    /// A jump cannot reach its target, the target kernel has no `gotol`, and there is no room for
+    /// islands on the way.
     #[error(
-        "slot {slot}: the target is {distance} slots away; a 16-bit jump reaches -32768..=32767 \
-         and this target has no gotol"
+        "slot {slot}: the target is {distance} slots away; a 16-bit jump reaches -32768..=32767, \
+         this target has no gotol, and there is no room for islands on the way"
     )]
     OutOfRange {
         /// The jump.

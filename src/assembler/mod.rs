@@ -17,6 +17,7 @@ pub mod error;
 pub mod helper;
 pub mod image;
 pub mod insn;
+mod islands;
 pub mod label;
 pub mod listing;
 pub mod map_spec;

@@ -5,7 +5,8 @@
 //! latest when everything is wide.
 //!
 //! A widened conditional jump is the negated condition over a `gotol`; for `if a & b`, which has
-//! no negation, and for `may_goto` the jump goes to the `gotol` and a `goto` skips it.
+//! no negation, and for `may_goto` the jump goes to the `gotol` and a `goto` skips it. A target
+//! without `gotol` gets [`islands`](super::islands) instead.
 //!
 //! The kernel replaces some instructions by longer sequences *after* it has read our offsets, and
 //! refuses a program whose jumps then no longer fit ("cannot be patched due to 16-bit range"). So
@@ -15,6 +16,7 @@ use super::{
     AsmError, Insn, Target,
     asm::{Item, index},
     insn::{Branch, BranchKind, Callee, Imm64},
+    islands::{Islands, Places, within},
 };
 
 /// What the program became.
@@ -25,6 +27,9 @@ pub(super) struct Laid {
     /// For each item (and the end), its first slot.
     pub(super) slot_of_item: Vec<u32>,
 }
+
+/// Slots that a jump reaches in each direction, from the slot after it.
+const REACH: i64 = 32_767;
 
 /// Slots that `may_goto` has after the kernel has patched it: a count on the stack, since 6.15
 /// also the time. Source: `do_misc_fixups()` in `kernel/bpf/verifier.c`; the study measured 12.
@@ -46,6 +51,16 @@ pub(super) fn lay_out(
     bound: &[Option<usize>],
     target: &Target,
 ) -> Result<Laid, AsmError> {
+    lay_out_within(REACH, items, bound, target)
+}
+
+/// [`lay_out`] with jumps that reach less far, which a test can see everything of.
+pub(super) fn lay_out_within(
+    reach: i64,
+    items: &[Item],
+    bound: &[Option<usize>],
+    target: &Target,
+) -> Result<Laid, AsmError> {
     let mut targets = vec![0; items.len()];
     for (at, item) in items.iter().enumerate() {
         if let Item::Branch(branch) = item {
@@ -54,50 +69,90 @@ pub(super) fn lay_out(
         }
     }
     let mut forms = vec![Form::Short; items.len()];
+    if !target.gotol {
+        let islands = Islands::place(reach, items, &targets)?;
+        return emit(items, &targets, &forms, &islands);
+    }
+    let none = Islands::none(items.len());
     loop {
-        let patched = addresses(items, |at| patched_slots(&items[at], forms[at]));
+        let places = none.places(items, |at| patched_slots(&items[at], forms[at]));
         let mut changed = false;
         for (at, item) in items.iter().enumerate() {
             let Item::Branch(branch) = item else { continue };
             if forms[at] == Form::Wide || !has_short_offset(branch.kind) {
                 continue;
             }
-            let distance = patched[targets[at]] - patched[at + 1];
-            if i16::try_from(distance).is_ok() {
-                continue;
+            if !within(reach, places.span_of_jump(at, places.items[targets[at]])) {
+                forms[at] = Form::Wide;
+                changed = true;
             }
-            if !target.gotol {
-                let slot = slot(patched[at])?;
-                return Err(AsmError::OutOfRange { slot, distance });
-            }
-            forms[at] = Form::Wide;
-            changed = true;
         }
         if !changed {
             break;
         }
     }
-    emit(items, &targets, &forms)
+    emit(items, &targets, &forms, &none)
 }
 
-fn emit(items: &[Item], targets: &[usize], forms: &[Form]) -> Result<Laid, AsmError> {
-    let real = addresses(items, |at| real_slots(&items[at], forms[at]));
+fn emit(
+    items: &[Item],
+    targets: &[usize],
+    forms: &[Form],
+    islands: &Islands,
+) -> Result<Laid, AsmError> {
+    let real = islands.places(items, |at| real_slots(&items[at], forms[at]));
     let mut insns = Vec::with_capacity(items.len());
     let mut item_of = Vec::with_capacity(items.len());
-    for (at, item) in items.iter().enumerate() {
+    for at in 0..=items.len() {
+        emit_islands(at, targets, islands, &real, &mut insns, &mut item_of)?;
         let before = insns.len();
-        match item {
-            Item::Insn(insn) => insns.push(*insn),
-            Item::Branch(branch) => {
-                let distance = real[targets[at]] - real[at + 1];
+        match items.get(at) {
+            None => break,
+            Some(Item::Insn(insn)) => insns.push(*insn),
+            Some(Item::Branch(branch)) => {
+                let to = match islands.hop_of_item(at) {
+                    Some(island) => real.islands[island],
+                    None => real.items[targets[at]],
+                };
+                let distance = to - real.ends[at];
                 resolve(branch, forms[at], distance, &mut insns)
-                    .ok_or(AsmError::OutOfRange { slot: slot(real[at])?, distance })?;
+                    .ok_or(AsmError::OutOfRange { slot: slot(real.items[at])?, distance })?;
             }
         }
         item_of.extend(std::iter::repeat_n(at, insns.len() - before));
     }
-    let slot_of_item = real.iter().map(|&a| slot(a)).collect::<Result<_, _>>()?;
+    let slot_of_item = real.items.iter().map(|&a| slot(a)).collect::<Result<_, _>>()?;
     Ok(Laid { insns, item_of, slot_of_item })
+}
+
+/// The islands before item `at`, and the `goto` over them if control would fall into them.
+fn emit_islands(
+    at: usize,
+    targets: &[usize],
+    islands: &Islands,
+    real: &Places,
+    insns: &mut Vec<Insn>,
+    item_of: &mut Vec<usize>,
+) -> Result<(), AsmError> {
+    let here = islands.before(at);
+    let jump = |from: i64, to: i64| {
+        let distance = to - (from + 1);
+        let off = i16::try_from(distance);
+        off.map(Insn::goto).or(Err(AsmError::OutOfRange { slot: slot(from)?, distance }))
+    };
+    if let (Some(&first), true) = (here.first(), islands.needs_skip(at)) {
+        insns.push(jump(real.islands[first] - 1, real.items[at])?);
+        item_of.push(islands.owner(first));
+    }
+    for &island in here {
+        let to = match islands.hop_of_island(island) {
+            Some(next) => real.islands[next],
+            None => real.items[targets[islands.owner(island)]],
+        };
+        insns.push(jump(real.islands[island], to)?);
+        item_of.push(islands.owner(island));
+    }
+    Ok(())
 }
 
 /// The instructions of `branch`; nothing if `distance` does not fit after all.
@@ -138,19 +193,7 @@ fn resolve(branch: &Branch, form: Form, distance: i64, out: &mut Vec<Insn>) -> O
     Some(())
 }
 
-/// The address of each item, and of the end, when item `at` has `len(at)` slots.
-fn addresses(items: &[Item], len: impl Fn(usize) -> i64) -> Vec<i64> {
-    let mut next = 0;
-    let mut all = Vec::with_capacity(items.len() + 1);
-    for at in 0..items.len() {
-        all.push(next);
-        next += len(at);
-    }
-    all.push(next);
-    all
-}
-
-fn has_short_offset(kind: BranchKind) -> bool {
+pub(super) fn has_short_offset(kind: BranchKind) -> bool {
     match kind {
         BranchKind::Cond { .. } | BranchKind::Always | BranchKind::MayGoto => true,
         BranchKind::Call | BranchKind::FunctionAddress { .. } => false,
@@ -175,6 +218,11 @@ fn real_slots(item: &Item, form: Form) -> i64 {
     }
 }
 
+/// Slots of `item` with a short jump, after the kernel has patched it.
+pub(super) fn patched_slots_short(item: &Item) -> i64 {
+    patched_slots(item, Form::Short)
+}
+
 fn patched_slots(item: &Item, form: Form) -> i64 {
     let more = match item {
         Item::Insn(Insn::Call(_)) => CALL_PATCHED,
@@ -185,7 +233,7 @@ fn patched_slots(item: &Item, form: Form) -> i64 {
     real_slots(item, form) + more
 }
 
-fn slot(address: i64) -> Result<u32, AsmError> {
+pub(super) fn slot(address: i64) -> Result<u32, AsmError> {
     u32::try_from(address).map_err(|_| AsmError::TooLarge {
         needed: usize::try_from(address).unwrap_or(usize::MAX),
         limit: u32::MAX,
@@ -224,10 +272,17 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_one_past_the_reach_is_an_error_not_a_wrap() {
+    fn without_gotol_a_jump_one_past_the_reach_goes_over_an_island() {
         let old = Target::of_version(KernelVersion::OLDEST);
-        assert!(over(32767, &old).is_ok());
-        assert_eq!(over(32768, &old), Err(AsmError::OutOfRange { slot: 1, distance: 32768 }));
+        assert_eq!(over(32767, &old).map(|insns| insns.len()), Ok(32770), "nothing is added");
+        let insns = over(32768, &old).expect("an island");
+        assert_eq!(insns.len(), 32773, "an island and the goto over it");
+        let Insn::Jump { cond: Jmp::Eq, off, .. } = insns[1] else { panic!("{:?}", insns[1]) };
+        let island = 2 + usize::try_from(off).expect("forward");
+        assert_eq!(insns[island - 1], Insn::goto(1));
+        let Insn::Goto { off } = insns[island] else { panic!("{:?}", insns[island]) };
+        let end = island + 1 + usize::try_from(off).expect("forward");
+        assert_eq!((end, insns[end]), (32772, Insn::Exit));
     }
 
     #[test]

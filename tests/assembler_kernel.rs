@@ -1,13 +1,21 @@
-//! Our text of instructions against the kernel's own: the trace of the verifier.
+//! The assembler against the kernel: our text of instructions is the verifier's, and jumps over
+//! islands are accepted and land where they should.
 //!
-//! Method: each program ends in an instruction that reads a register nobody wrote, so the verifier
-//! rejects it there and says how it got there, one line an instruction.
+//! Method for the texts: each program ends in an instruction that reads a register nobody wrote,
+//! so the verifier rejects it there and says how it got there, one line an instruction.
 
 use std::collections::BTreeMap;
 
 use hardwire::{
-    assembler::{Origin, Phase, ProgramImage, ProgramKind, disasm::Code, parse::parse},
-    loader::{Capability, LoadOptions, Program, capability},
+    assembler::{
+        Alu, Assembler, Branch, Insn, Jmp, Origin, Phase, ProgramImage, ProgramKind,
+        Reg::{R0, R1, R2},
+        Size, Target,
+        disasm::Code,
+        parse::parse,
+        target::KernelVersion,
+    },
+    loader::{Capability, LoadOptions, Program, capability, test_run},
 };
 
 /// Programs in our text: what they show, and the text. Everything before `r0 = r9` is visited.
@@ -131,11 +139,58 @@ fn traced(log: &str) -> BTreeMap<u32, String> {
     found
 }
 
-#[test]
-fn every_form_reads_as_in_the_trace_of_the_verifier() {
+fn may_load() -> bool {
     let missing = capability::missing(&Capability::ATTACH);
     if !missing.is_empty() {
-        return skip(&format!("missing {missing:?}"));
+        skip(&format!("missing {missing:?}"));
+    }
+    missing.is_empty()
+}
+
+/// A program for 5.10 that jumps about 100,000 slots forward and back: the first byte of the
+/// packet says which of the two ways is taken.
+#[test]
+fn the_verifier_accepts_islands_and_jumps_over_them_land() {
+    if !may_load() {
+        return;
+    }
+    let mut asm = Assembler::new("islands", ProgramKind::Xdp);
+    let (far, near, end, short) = (asm.label(), asm.label(), asm.label(), asm.label());
+    asm.emit(Size::W.load(R2, R1, 4));
+    asm.emit(Size::W.load(R1, R1, 0));
+    asm.emit(Alu::Mov.reg(R0, R1));
+    asm.emit(Alu::Add.imm(R0, 1));
+    asm.emit(Jmp::Gt.reg(R0, R2, short));
+    asm.emit(Size::B.load(R1, R1, 0));
+    asm.emit(Alu::Mov.imm(R0, 0));
+    asm.emit(Jmp::Eq.imm(R1, 1, far));
+    asm.bind(near);
+    for _ in 0..100_000 {
+        asm.emit(Alu::Add.imm(R0, 1));
+    }
+    asm.emit(Branch::goto(end));
+    asm.bind(far);
+    asm.emit(Alu::Mov.imm(R0, 7));
+    asm.emit(Branch::goto(near));
+    asm.bind(short);
+    asm.emit(Alu::Mov.imm(R0, 0));
+    asm.bind(end);
+    asm.emit(Insn::Exit);
+    let image = asm.finish(&Target::of_version(KernelVersion::OLDEST)).expect("islands help");
+    assert!(!image.insns().iter().any(|i| matches!(i, Insn::GotoLong { .. })), "no gotol");
+    let program = Program::load(&image, &LoadOptions::default()).expect("it loads");
+    for (first, retval) in [(0, 100_000), (1, 100_007)] {
+        let mut packet = [0; 64];
+        packet[0] = first;
+        let ran = test_run::run(&program, &packet, 1, false).expect("it runs");
+        assert_eq!(ran.retval, retval, "first byte {first}");
+    }
+}
+
+#[test]
+fn every_form_reads_as_in_the_trace_of_the_verifier() {
+    if !may_load() {
+        return;
     }
     let mut wrong = Vec::new();
     for (what, text) in PROGRAMS {
