@@ -183,8 +183,8 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// An unbound label, a jump that neither `gotol` nor islands can bring in range, more slots than the
-    /// target has, or a structural mistake.
+    /// An unbound label, a jump that neither `gotol` nor islands can bring in range, more slots
+    /// than the target has, or a structural mistake.
     pub fn finish(self, target: &Target) -> Result<ProgramImage, AsmError> {
         let laid = relax::lay_out(&self.items, &self.bound, target)?;
         let (slots, slot_count) = slots_of(&laid.insns);

@@ -443,10 +443,10 @@ mod tests {
         fn follow(&mut self, mut index: usize) -> Option<usize> {
             for _ in 0..=self.insns.len() {
                 self.visited.insert(index);
-                match self.insns[index] {
-                    Insn::Goto { off } => index = self.target(index, off),
-                    _ => return self.item_of_start[index],
-                }
+                let Insn::Goto { off } = self.insns[index] else {
+                    return self.item_of_start[index];
+                };
+                index = self.target(index, off);
             }
             None
         }
