@@ -154,7 +154,7 @@ pub enum LoadError {
         limit: u32,
     },
     /// The verifier said no.
-    #[error("the verifier rejected program {name:?}{log}")]
+    #[error("the verifier rejected program {name:?} {log}")]
     Rejected {
         /// The program.
         name: String,

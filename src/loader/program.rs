@@ -29,15 +29,25 @@ const LICENSE: &std::ffi::CStr = c"GPL";
 
 /// Bits of `log_level` (`include/linux/bpf_verifier.h`).
 const LOG_TRACE: u32 = 1;
+const LOG_STATES: u32 = 2;
 const LOG_STATS: u32 = 4;
 
 /// Bytes of the first log buffer.
-const LOG_BYTES_FIRST: usize = 64 * 1024;
+const LOG_BYTES_FIRST: usize = 256 * 1024;
 
 /// Most bytes of a log. A program that the verifier gives up on after a million instructions
-/// leaves about a hundred bytes for each; from Linux 6.4 on the buffer keeps the *end*, where the
-/// reason is, and before that a longer log is cut and says so.
+/// leaves about fifty bytes for each. Before Linux 6.4 the buffer keeps the *beginning* of a longer
+/// log, without the reason; that it was cut is then all that can be said.
 pub const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Longest log that is fetched whole where the kernel says how long it is. Since Linux 6.4 the
+/// buffer keeps the *end*, where the reason is: of a longer log the first buffer's worth is enough,
+/// and does not cost another verification of a very large program.
+pub const LOG_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most bytes of a log that is asked for once more with all states in it, which makes it about five
+/// times as long: what kernels before 5.17 need to show the registers at the failure.
+const LOG_REPEAT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most slots of a program with `CAP_BPF` (`BPF_COMPLEXITY_LIMIT_INSNS`) and without
 /// (`BPF_MAXINSNS`).
@@ -326,12 +336,12 @@ impl Attempt<'_> {
             let mut buffer = vec![0; size];
             let loaded = self.load(Some(Log { level, buffer: &mut buffer }));
             let full = matches!(&loaded.program, Err(e) if e.raw_os_error() == Some(libc::ENOSPC));
-            if !full || size >= LOG_BYTES_MAX {
+            let told = usize::try_from(loaded.log_bytes).expect("u32 fits");
+            if !full || size >= LOG_BYTES_MAX || told > LOG_WHOLE_BYTES_MAX {
                 return (loaded.program, log_text(&buffer), !full);
             }
-            let told = usize::try_from(loaded.log_bytes).expect("u32 fits");
-            // A kernel before 6.4 tells nothing. A little more than told, because states and times
-            // may print differently the next time.
+            // A little more than told, because states and times may print differently the next
+            // time. A kernel before 6.4 tells nothing.
             let more = if told > size { told + told / 8 } else { size * 4 };
             size = more.min(LOG_BYTES_MAX);
         }
@@ -357,7 +367,8 @@ impl Attempt<'_> {
         // With ENOSPC the log did not fit, and the first answer was about the program.
         let source = if again.raw_os_error() == Some(libc::ENOSPC) { first } else { again };
         if !text.trim().is_empty() {
-            let log = Box::new(VerifierLog::read(&text, whole, Some(self.image)));
+            let log = VerifierLog::read(&text, whole, Some(self.image));
+            let log = Box::new(self.with_registers(log));
             return Err(LoadError::Rejected { name, log, source });
         }
         Err(match source.raw_os_error() {
@@ -374,6 +385,20 @@ impl Attempt<'_> {
             }
             _ => LoadError::Refused { name, source },
         })
+    }
+}
+
+impl Attempt<'_> {
+    /// `log`, or one with the registers at the failure, if it has none and the kernel prints them
+    /// only where it prints everything.
+    fn with_registers(&self, log: VerifierLog) -> VerifierLog {
+        let wanted = log.insn.is_some() && log.registers.is_empty();
+        if !wanted || log.whole.len() > LOG_REPEAT_BYTES_MAX {
+            return log;
+        }
+        let (program, text, whole) = self.load_logged(LOG_TRACE | LOG_STATES | LOG_STATS);
+        let again = VerifierLog::read(&text, whole, Some(self.image));
+        if program.is_err() && again.reason == log.reason { again } else { log }
     }
 }
 

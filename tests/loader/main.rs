@@ -10,7 +10,9 @@ use hardwire::{
     loader::{Capability, capability},
 };
 
+mod bad;
 mod links;
+mod logs;
 mod maps;
 mod probes;
 mod programs;
