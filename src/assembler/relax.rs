@@ -15,6 +15,7 @@
 use super::{
     AsmError, Insn, Target,
     asm::{Item, index},
+    check::target_offset,
     insn::{Branch, BranchKind, Callee, Imm64},
     islands::{Islands, Places, within},
 };
@@ -101,6 +102,7 @@ fn emit(
     islands: &Islands,
 ) -> Result<Laid, AsmError> {
     let real = islands.places(items, |at| real_slots(&items[at], forms[at]));
+    check_fixed_offsets(items, &real)?;
     let mut insns = Vec::with_capacity(items.len());
     let mut item_of = Vec::with_capacity(items.len());
     for at in 0..=items.len() {
@@ -123,6 +125,27 @@ fn emit(
     }
     let slot_of_item = real.items.iter().map(|&a| slot(a)).collect::<Result<_, _>>()?;
     Ok(Laid { insns, item_of, slot_of_item })
+}
+
+/// An [`Insn`] with an offset of its own was emitted for the short form of everything it crosses.
+/// If something there was widened it would land elsewhere.
+fn check_fixed_offsets(items: &[Item], real: &Places) -> Result<(), AsmError> {
+    let mut short = None;
+    for (at, item) in items.iter().enumerate() {
+        let Item::Insn(insn) = item else { continue };
+        let Some(off) = target_offset(insn) else { continue };
+        let none =
+            || Islands::none(items.len()).places(items, |at| real_slots(&items[at], Form::Short));
+        let short = short.get_or_insert_with(none);
+        // The offset of a function address counts from its second half.
+        let from = |places: &Places| places.items[at] + 1;
+        let meant = short.items.binary_search(&(from(short) + off));
+        if meant.is_ok_and(|target| real.items[target] - from(real) != off) {
+            let what = format!("`{insn}` crosses a jump that was widened; it needs a label");
+            return Err(AsmError::Structure { slot: slot(real.items[at])?, what });
+        }
+    }
+    Ok(())
 }
 
 /// The islands before item `at`, and the `goto` over them if control would fall into them.
@@ -305,6 +328,27 @@ mod tests {
         assert!(matches!(insns[4], Insn::Jump { cond: Jmp::Set, off: 1, .. }));
         assert_eq!(insns[5], Insn::Goto { off: 1 });
         assert_eq!(insns[6], Insn::GotoLong { off: 40_000 });
+    }
+
+    #[test]
+    fn an_offset_that_was_given_never_lands_elsewhere() {
+        for (version, inside) in [(KernelVersion::NEWEST, true), (KernelVersion::OLDEST, false)] {
+            let mut asm = Assembler::new("t", ProgramKind::Xdp);
+            let end = asm.label();
+            asm.emit(Insn::goto(0));
+            asm.emit(Insn::goto(1));
+            asm.emit(Jmp::Eq.imm(R0, 2, end));
+            asm.emit(Insn::goto(0));
+            for _ in 0..40_000 {
+                asm.emit(Alu::Add.imm(R0, 1));
+            }
+            asm.bind(end);
+            asm.emit(Insn::Exit);
+            let got = asm.finish(&Target::of_version(version)).map(|_| ());
+            let what = "`goto pc+1` crosses a jump that was widened; it needs a label".to_owned();
+            let want = if inside { Err(AsmError::Structure { slot: 1, what }) } else { Ok(()) };
+            assert_eq!(got, want, "{version}");
+        }
     }
 
     #[test]
