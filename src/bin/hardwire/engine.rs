@@ -193,7 +193,7 @@ impl<'a> Panel<'a> {
 }
 
 /// An engine's error with the advice of its cause.
-fn problem(error: &EngineError) -> Problem {
+pub(crate) fn problem(error: &EngineError) -> Problem {
     let hint = match error {
         EngineError::Compile(error) => error.hint().map(str::to_owned),
         EngineError::Load(error) => error.hint(),

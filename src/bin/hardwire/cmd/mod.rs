@@ -2,6 +2,7 @@
 
 mod asm;
 mod compile;
+mod demo;
 mod disasm;
 mod find;
 mod run;
@@ -28,6 +29,8 @@ pub(crate) enum Verb {
     Disasm(disasm::Options),
     /// Run a BPF program on bytes, without a kernel
     Vm(vm::Options),
+    /// Show the whole story on live traffic, in network namespaces of its own
+    Demo(demo::Options),
 }
 
 /// Do it.
@@ -39,5 +42,6 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),
         Verb::Vm(options) => vm::run(&options, output),
+        Verb::Demo(options) => demo::run(&options, output),
     }
 }
