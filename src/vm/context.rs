@@ -176,25 +176,30 @@ impl SkbFields {
             return Err("the field has 4 bytes");
         }
         let length = u32::try_from(packet_bytes).unwrap_or(u32::MAX);
-        let field: u32 = match offset & !3 {
-            0 => length,
-            4 => u32::from(self.pkt_type & 7),
-            8 => self.mark,
-            12 => self.queue_mapping.into(),
-            16 => self.protocol.to_be().into(),
-            20 => self.vlan.is_some().into(),
-            24 => self.vlan.map_or(0, |tag| tag.tci).into(),
-            28 => self.vlan.map_or(0, |tag| tag.tpid.to_be()).into(),
-            32 => self.priority,
-            36 => self.ingress_ifindex,
-            40 => self.ifindex,
+        // The value, and how many bytes the kernel's own field has.
+        let (field, field_bytes): (u32, u8) = match offset & !3 {
+            0 => (length, 4),
+            4 => (u32::from(self.pkt_type & 7), 1),
+            8 => (self.mark, 4),
+            12 => (self.queue_mapping.into(), 2),
+            16 => (self.protocol.to_be().into(), 2),
+            20 => (self.vlan.is_some().into(), 4),
+            24 => (self.vlan.map_or(0, |tag| tag.tci).into(), 2),
+            28 => (self.vlan.map_or(0, |tag| tag.tpid.to_be()).into(), 2),
+            32 => (self.priority, 4),
+            36 => (self.ingress_ifindex, 4),
+            40 => (self.ifindex, 4),
             // tc_index, cb, napi_id, gso_segs, gso_size: fresh from the driver, not aggregated.
-            44..=64 | 84 | 164 | 176 => 0,
-            68 => self.hash,
+            44..=64 | 84 | 164 | 176 => (0, 4),
+            68 => (self.hash, 4),
             188.. => return Err("__sk_buff has 192 bytes, of which the last 8 are refused"),
             _ => return Err("the field is refused for this program type or not modelled"),
         };
-        // A narrow load: little endian, so the low bytes come first.
+        // A load that is no narrower than the kernel's field gets all of it, wherever in the four
+        // bytes it stands (`convert_ctx_accesses` in `kernel/bpf/verifier.c`).
+        if bytes >= field_bytes {
+            return Ok(field.into());
+        }
         let shifted = u64::from(field) >> ((offset & 3) * 8);
         Ok(shifted & ((1u64 << (u32::from(bytes) * 8)) - 1))
     }

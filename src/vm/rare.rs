@@ -10,6 +10,9 @@ use super::{
 };
 use crate::assembler::{Insn, Reg, Size, Width, insn::AtomicOp};
 
+/// Lowest offset of a legacy load that means a header (`include/uapi/linux/filter.h`).
+const SKF_LL_OFF: i32 = -0x20_0000;
+
 fn get(registers: &Registers, reg: Reg) -> u64 {
     registers[usize::from(reg.number())]
 }
@@ -131,8 +134,8 @@ impl World {
     }
 
     /// `r0` = the bytes at `index` of the packet, big endian. Bytes that are not there end the
-    /// program (`bpf_gen_ld_abs` in `net/core/filter.c`). Negative offsets address the headers
-    /// below the packet, which are not modelled.
+    /// program (`bpf_gen_ld_abs` in `net/core/filter.c`). The offsets from [`SKF_LL_OFF`] to -1
+    /// count from headers of which only the kernel knows where they are; they trap.
     fn legacy_load(
         &self,
         size: Size,
@@ -146,8 +149,12 @@ impl World {
             return Err(TrapReason::LegacyLoad { what: "r6 must hold the context" });
         }
         // The helper behind it takes a 32-bit signed offset.
-        let Ok(start) = u32::try_from(low32(index).cast_signed()) else {
-            return Err(TrapReason::LegacyLoad { what: "negative offsets are not modelled" });
+        let start = match low32(index).cast_signed() {
+            ..SKF_LL_OFF => return Ok(false),
+            SKF_LL_OFF..0 => {
+                return Err(TrapReason::LegacyLoad { what: "negative offsets are not modelled" });
+            }
+            start @ 0.. => start.cast_unsigned(),
         };
         let start = narrow(start.into());
         let packet = &self.memory.region(region::PACKET).bytes;

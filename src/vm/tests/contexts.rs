@@ -112,6 +112,13 @@ fn sk_buff_fields_are_at_their_offsets_and_in_their_byte_order() {
         (Size::B, 11, 0x12),
         (Size::W, 12, 11),
         (Size::W, 16, 0x0008),
+        // The kernel's field has two bytes, so every load of two gets both.
+        (Size::H, 16, 0x0008),
+        (Size::H, 18, 0x0008),
+        (Size::B, 16, 0x08),
+        (Size::B, 17, 0),
+        (Size::B, 18, 0),
+        (Size::B, 7, 3),
         (Size::W, 20, 1),
         (Size::W, 24, 0x2abc),
         (Size::W, 28, 0xa888),
@@ -217,6 +224,8 @@ fn legacy_loads_are_big_endian_and_end_the_program_outside_the_packet() {
     for (size, imm) in [(Size::W, 17), (Size::H, 19), (Size::B, 20), (Size::B, i32::MAX)] {
         assert_eq!(load(size, None, imm), Ok(0), "{size:?} at {imm}: the program ends with 0");
     }
+    assert_eq!(load(Size::B, None, -0x20_0001), Ok(0), "no header there either");
+    assert!(load(Size::B, None, -0x20_0000).is_err());
     assert!(load(Size::B, None, -1).is_err());
     assert!(load(Size::B, Some(R2), -5).is_err());
     let without_r6 = [Insn::LegacyLoad { size: Size::B, index: None, imm: 0 }, Insn::Exit];
