@@ -8,7 +8,8 @@
 //! descriptors, ring buffers, tail calls) is a trap that says so.
 //!
 //! It is not a verifier: reading a register or stack byte that was never written gives 0, and
-//! misaligned stack accesses work. Every run has an instruction limit and no other effect than on
+//! misaligned stack accesses work, each frame has its 512 bytes (the kernel counts nested frames
+//! together), and `may_goto` counts rounds, not time. Every run has an instruction limit and no other effect than on
 //! the machine's own maps; there is no clock, no randomness and no I/O.
 
 mod alu;
