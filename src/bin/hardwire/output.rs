@@ -68,6 +68,8 @@ pub(crate) struct Output {
     json: bool,
     out_colors: bool,
     err_colors: bool,
+    /// A line on standard output is being rewritten in place.
+    live: bool,
 }
 
 impl Output {
@@ -75,7 +77,7 @@ impl Output {
     pub(crate) fn new(json: bool, color: Color) -> Self {
         let out_colors = !json && color.on(io::stdout().is_terminal());
         let err_colors = color.on(io::stderr().is_terminal());
-        Self { out: BufWriter::new(io::stdout()), json, out_colors, err_colors }
+        Self { out: BufWriter::new(io::stdout()), json, out_colors, err_colors, live: false }
     }
 
     /// Is JSON wanted?
@@ -107,6 +109,21 @@ impl Output {
     /// `text` for standard output, in colour where colours are wanted.
     pub(crate) fn paint(&self, paint: Paint, text: impl Display) -> String {
         painted(self.out_colors, paint, text)
+    }
+
+    /// Show `text` on a terminal in place of what was shown this way before.
+    pub(crate) fn live(&mut self, text: &str) -> Result<(), Failure> {
+        self.live = true;
+        // Without wrapping, because a carriage return goes back one line only.
+        Ok(write!(self.out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h")?)
+    }
+
+    /// Leave the last such line alone; what follows begins a new one.
+    pub(crate) fn end_live(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.live) {
+            writeln!(self.out)?;
+        }
+        Ok(self.out.flush()?)
     }
 
     /// Write everything out.

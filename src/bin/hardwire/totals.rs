@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use hardwire::compiler::event::{Counter, Counters};
+use hardwire::compiler::event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit};
 use hardwire::compiler::ir::{Outcome, Verdict};
+use hardwire::loader::Program;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::options::Named;
 use crate::output::{Output, Paint};
 
@@ -35,6 +36,29 @@ impl Totals {
     /// Nothing counted yet, for so many patterns.
     pub(crate) fn new(patterns: usize) -> Self {
         Self { counters: Counters::default(), hits: vec![0; patterns] }
+    }
+
+    /// What `program` counted so far on all CPUs, for so many patterns.
+    ///
+    /// # Errors
+    ///
+    /// Its maps cannot be read, or are not those of a generated program.
+    pub(crate) fn of(program: &Program, patterns: usize) -> Result<Self, Problem> {
+        let read = |index: usize| {
+            let map = program.maps().get(index).ok_or_else(|| {
+                Problem::new(format!("program {} has no map {index}", program.name()))
+            })?;
+            map.read_array().map_err(|error| Problem::of(&error).hint_if(error.hint()))
+        };
+        let mut totals = Self::new(patterns);
+        for counters in read(COUNTERS_MAP)?.entry(0).filter_map(Counters::from_bytes) {
+            totals.counters.merge(&counters);
+        }
+        let hits = read(HITS_MAP)?;
+        for (index, sum) in totals.hits.iter_mut().enumerate() {
+            *sum = hits.entry(index).filter_map(Hit::from_bytes).map(|hit| hit.hits).sum();
+        }
+        Ok(totals)
     }
 
     /// Count one frame of `bytes` bytes, as a generated program does.

@@ -1,11 +1,16 @@
 //! The verbs, one file each.
 
 mod asm;
+mod attach;
 mod compile;
 mod demo;
+mod detach;
 mod disasm;
+mod explain;
+mod features;
 mod find;
 mod run;
+mod verify;
 mod vm;
 
 use clap::Subcommand;
@@ -19,10 +24,20 @@ use crate::output::Output;
 pub(crate) enum Verb {
     /// Print the program that searches for the patterns
     Compile(compile::Options),
+    /// Show how the patterns become a program, stage by stage, and why
+    Explain(explain::Options),
     /// Search haystacks given as hex on standard input
     Match(find::Options),
     /// Search the frames of a capture
     Run(run::Options),
+    /// Load the program and unload it again: does this kernel accept it, and at what cost?
+    Verify(verify::Options),
+    /// Search the frames that an interface receives, and decide about them
+    Attach(attach::Options),
+    /// Remove an XDP program from an interface
+    Detach(detach::Options),
+    /// Show what this kernel can do
+    Features,
     /// Turn BPF text into bytes
     Asm(asm::Options),
     /// Turn BPF bytes into text
@@ -37,8 +52,13 @@ pub(crate) enum Verb {
 pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
     match verb {
         Verb::Compile(options) => compile::run(&options, output),
+        Verb::Explain(options) => explain::run(&options, output),
         Verb::Match(options) => find::run(&options, output),
         Verb::Run(options) => run::run(&options, output),
+        Verb::Verify(options) => verify::run(&options, output),
+        Verb::Attach(options) => attach::run(&options, output),
+        Verb::Detach(options) => detach::run(&options, output),
+        Verb::Features => features::run(output),
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),
         Verb::Vm(options) => vm::run(&options, output),

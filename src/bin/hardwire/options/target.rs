@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{KernelVersion, Target};
 use hardwire::compiler::Entry;
+use hardwire::loader::features;
 
 use crate::output::Output;
 
@@ -44,11 +45,10 @@ impl TargetOption {
         if let Some(version) = self.version {
             return Target::of_version(version);
         }
-        let newest = Target::newest();
-        output.note(format!(
-            "this kernel cannot be asked what it can do; assuming Linux {} (--target chooses)",
-            newest.version
-        ));
-        newest
+        features::target().unwrap_or_else(|error| {
+            let newest = Target::newest();
+            output.note(format!("{error}; assuming Linux {} (--target chooses)", newest.version));
+            newest
+        })
     }
 }

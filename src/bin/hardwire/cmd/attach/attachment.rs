@@ -1,0 +1,98 @@
+//! One attachment, made in either way.
+
+use std::os::fd::AsFd;
+
+use hardwire::loader::Program;
+use hardwire::loader::link::{LinkError, XdpLink, XdpNetlink};
+use hardwire::netlink::{Link, OnOccupied, Socket, XdpMode};
+
+/// What to do if there is a program already.
+pub(super) enum Occupied {
+    /// Leave it alone.
+    Refuse,
+    /// Take its place, whatever it is.
+    Overwrite,
+    /// Take its place if it is this one.
+    Replace {
+        /// Its id.
+        id: u32,
+        /// The program itself: what the kernel compares.
+        program: Program,
+    },
+}
+
+/// Our program on an interface. Dropping it detaches.
+pub(super) enum Attachment {
+    /// Held by a bpf_link.
+    Link(XdpLink),
+    /// Set by rtnetlink.
+    Netlink(Box<XdpNetlink>),
+}
+
+impl Attachment {
+    pub(super) fn by_link(
+        socket: &mut Socket,
+        link: &Link,
+        program: &Program,
+        mode: XdpMode,
+    ) -> Result<Self, LinkError> {
+        XdpLink::attach(socket, link, program, mode).map(Self::Link)
+    }
+
+    pub(super) fn by_netlink(
+        link: &Link,
+        program: &Program,
+        mode: XdpMode,
+        occupied: &Occupied,
+    ) -> Result<Self, LinkError> {
+        let socket = Socket::open()
+            .map_err(|error| LinkError::Netlink { error: Box::new(error), found: None })?;
+        let (on_occupied, mode) = match occupied {
+            Occupied::Refuse => (OnOccupied::Refuse, mode),
+            // The kernel replaces within one mode only: the one that is in use.
+            Occupied::Overwrite => {
+                let only = link.xdp.modes().next().map(|(mode, _)| mode);
+                (OnOccupied::Overwrite, pick(mode, only))
+            }
+            Occupied::Replace { id, program } => {
+                let its = link.xdp.modes().find(|(_, found)| found == id).map(|(mode, _)| mode);
+                (OnOccupied::Replace(program.as_fd()), pick(mode, its))
+            }
+        };
+        let attached = XdpNetlink::attach(socket, link, program, mode, on_occupied)?;
+        Ok(Self::Netlink(Box::new(attached)))
+    }
+
+    /// In which mode the program runs.
+    pub(super) fn mode(&self) -> XdpMode {
+        match self {
+            Self::Link(link) => link.mode(),
+            Self::Netlink(netlink) => netlink.mode(),
+        }
+    }
+
+    /// `link` or `netlink`.
+    pub(super) fn via(&self) -> &'static str {
+        match self {
+            Self::Link(_) => "link",
+            Self::Netlink(_) => "netlink",
+        }
+    }
+
+    /// Detach and make sure of it; if the interface is `gone`, there is nothing to detach from.
+    pub(super) fn detach(self, gone: bool) -> Result<(), LinkError> {
+        match self {
+            Self::Link(_) if gone => Ok(()),
+            Self::Link(link) => link.detach(),
+            Self::Netlink(netlink) => netlink.detach().map(|_| ()),
+        }
+    }
+}
+
+/// The mode that was asked for; if that is `auto`, the one in use.
+fn pick(asked: XdpMode, in_use: Option<XdpMode>) -> XdpMode {
+    match asked {
+        XdpMode::Auto => in_use.unwrap_or(asked),
+        XdpMode::Generic | XdpMode::Native | XdpMode::Offload => asked,
+    }
+}

@@ -1,0 +1,281 @@
+//! `hardwire attach`: the program on an interface, in the foreground, until somebody ends it.
+//!
+//! Nothing stays behind: an ending, a failure and a signal all detach first and speak then. A
+//! bpf_link, the default, goes even if the process is killed.
+
+mod attachment;
+mod watch;
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use hardwire::compiler::{self, Entry};
+use hardwire::loader::link::LinkError;
+use hardwire::loader::{LoadOptions, Program, features};
+use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
+use serde_json::json;
+
+use super::detach::of_netlink;
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::MatcherOptions;
+use crate::output::Output;
+use crate::totals::{Summary, Totals};
+use attachment::{Attachment, Occupied};
+use watch::{Signals, Stop, Watch};
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire attach eth0 -e 'GET /admin'                     count, change nothing
+  hardwire attach eth0 -e 'GET /admin' --on-match drop
+  hardwire attach eth0 -f patterns.txt --report all --json --duration 60
+  hardwire attach eth0 -x 'DE AD BE EF' --mode generic --replace 42
+
+Ctrl-C and SIGTERM detach. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast form, CAP_PERFMON.";
+
+/// `--mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeWord {
+    /// Native if the driver can, else generic.
+    Auto,
+    /// In the driver, before the frame becomes a packet of the stack.
+    Native,
+    /// In the network stack; works with every driver.
+    Generic,
+    /// On the network card.
+    Offload,
+}
+
+impl From<ModeWord> for XdpMode {
+    fn from(word: ModeWord) -> Self {
+        match word {
+            ModeWord::Auto => Self::Auto,
+            ModeWord::Native => Self::Native,
+            ModeWord::Generic => Self::Generic,
+            ModeWord::Offload => Self::Offload,
+        }
+    }
+}
+
+/// `--via`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Via {
+    /// A bpf_link: goes with the process, however that ends.
+    Link,
+    /// rtnetlink: any kernel; the only way to replace another program.
+    Netlink,
+}
+
+/// Options of `attach`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The interface
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    #[command(flatten)]
+    matcher: MatcherOptions,
+    /// Where in the receive path
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeWord,
+    /// How; link unless a program is to be replaced
+    #[arg(long, value_enum)]
+    via: Option<Via>,
+    /// Take the place of the program with this id, and of no other
+    #[arg(long, value_name = "ID")]
+    replace: Option<u32>,
+    /// Take the place of whatever is attached
+    #[arg(long, conflicts_with = "replace")]
+    force: bool,
+    /// Detach after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    duration: Option<Duration>,
+    /// Detach when at least so many frames have matched
+    #[arg(long, value_name = "MATCHES", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a number of seconds; write it as 10 or 0.5");
+    let seconds: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let occupied = options.occupied()?;
+    let via = options.via(&occupied)?;
+    let (matcher, named) = options.matcher.read(Entry::Xdp, output)?;
+    let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
+    // Opened before the interface is looked up, so that no change in between is missed.
+    let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
+    let link = interface(&mut socket, &options.interface)?;
+    let target = features::target().map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
+    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
+        .map_err(|error| Problem::of_compilation(&error))?;
+    let program = Program::load(&compiled.image, &LoadOptions::default())
+        .map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
+    let id = program
+        .info()
+        .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?
+        .id;
+
+    if !link.is_up() {
+        output.warn(format!(
+            "{} is down and receives nothing: `ip link set {} up`",
+            link.name, link.name
+        ));
+    }
+    // Blocked before anything is attached: from here on a signal is read, and cannot end us
+    // between attaching and detaching.
+    let signals = Signals::block()?;
+    let mode = options.mode.into();
+    let attachment = match via {
+        Via::Link => Attachment::by_link(&mut socket, &link, &program, mode),
+        Via::Netlink => Attachment::by_netlink(&link, &program, mode, &occupied),
+    };
+    let attachment = attachment.map_err(|error| of_attach(&error, &link))?;
+
+    let mut watch = Watch {
+        signals,
+        changes,
+        socket,
+        link: &link,
+        program: &program,
+        program_id: id,
+        patterns: named.len(),
+        duration: options.duration,
+        count: options.count,
+    };
+    announce(&attachment, &link, id, compiled.image.slot_count(), output)?;
+    let stopped = watch.run(output);
+    // First detached, then read: so the totals miss nothing; and then spoken about.
+    let gone = matches!(stopped, Ok(Stop::InterfaceGone));
+    let detached = attachment.detach(gone);
+    let totals = Totals::of(&program, named.len())?;
+    output.end_live()?;
+    if output.json() {
+        output.json_line(&Summary { summary: &totals })?;
+    } else {
+        totals.print(output, &named)?;
+    }
+    detached.map_err(|error| of_attach(&error, &link))?;
+    ending(stopped?, &link)
+}
+
+impl Options {
+    fn occupied(&self) -> Result<Occupied, Failure> {
+        Ok(match self.replace {
+            Some(id) => Occupied::Replace { id, program: program_by_id(id)? },
+            None if self.force => Occupied::Overwrite,
+            None => Occupied::Refuse,
+        })
+    }
+
+    fn via(&self, occupied: &Occupied) -> Result<Via, Failure> {
+        let alone = matches!(occupied, Occupied::Refuse);
+        match self.via {
+            None if alone => Ok(Via::Link),
+            None => Ok(Via::Netlink),
+            Some(Via::Link) if !alone => {
+                let problem = Problem::new("a bpf_link never takes the place of another program");
+                Err(problem.at("--via link").hint("use --via netlink with --replace or --force"))?
+            }
+            Some(via) => Ok(via),
+        }
+    }
+}
+
+fn announce(
+    attachment: &Attachment,
+    link: &Link,
+    id: u32,
+    slots: u32,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let mode = attachment.mode();
+    let (name, via) = (&link.name, attachment.via());
+    if output.json() {
+        output.json_line(&json!({
+            "attached": {
+                "interface": name,
+                "ifindex": link.index,
+                "mode": mode.to_string(),
+                "via": via,
+                "program_id": id,
+                "slots": slots,
+            }
+        }))?;
+        return Ok(output.flush()?);
+    }
+    output.note(format!(
+        "program {id} ({slots} slots) is attached to {name} in {mode} mode by {via}; Ctrl-C \
+         detaches it"
+    ));
+    Ok(())
+}
+
+fn ending(stopped: Stop, link: &Link) -> Result<Ending, Failure> {
+    let name = &link.name;
+    match stopped {
+        Stop::Asked | Stop::Time | Stop::Count => Ok(Ending::Done),
+        Stop::InterfaceGone => {
+            let problem = Problem::new(format!("interface {name} disappeared while attached"));
+            Err(problem.hint("its program went with it; the totals are what was counted").into())
+        }
+        Stop::Displaced(found) => {
+            let what = format!("the program on {name} was replaced or detached by somebody else");
+            let problem = Problem::new(what).at(format!("attached now: {found}"));
+            Err(problem.hint("the totals are what was counted until then").into())
+        }
+    }
+}
+
+/// The interface with this name.
+pub(super) fn interface(socket: &mut Socket, name: &str) -> Result<Link, Failure> {
+    socket.link_by_name(name).map_err(|error| {
+        let unknown = matches!(error, NetlinkError::UnknownName { .. });
+        let hint = unknown.then_some("`ip link` lists the interfaces there are");
+        Problem::of(&error).hint_if(error.hint().or(hint)).into()
+    })
+}
+
+/// The program with this id.
+pub(super) fn program_by_id(id: u32) -> Result<Program, Failure> {
+    Ok(Program::by_id(id).map_err(|error| {
+        Problem::because(format!("cannot open program {id}"), &error)
+            .hint("`bpftool prog` lists them; it takes CAP_SYS_ADMIN")
+    })?)
+}
+
+/// An attachment's error, with the options of this command in its advice.
+fn of_attach(error: &LinkError, link: &Link) -> Problem {
+    let name = &link.name;
+    let problem = Problem::of(error);
+    let occupant = error.found().and_then(|found| found.modes().next());
+    match (error.errno(), occupant) {
+        (Some(libc::EBUSY | libc::EEXIST), Some((mode, id))) if !held_by_link(error) => problem
+            .hint(format!(
+                "replace it with --replace {id} --mode {mode}, or remove it with `hardwire detach \
+                 {name}`; if a bpf_link holds it, end the process that holds the link"
+            )),
+        (Some(libc::EOPNOTSUPP), _) => problem.hint("use --mode generic, which every driver has"),
+        (Some(libc::ERANGE), _) => problem.hint("lower the MTU of the peer, or use --mode generic"),
+        _ => problem.hint_if(error.hint()),
+    }
+}
+
+/// Does a bpf_link hold the interface, so that nothing can replace its program?
+fn held_by_link(error: &LinkError) -> bool {
+    match error {
+        LinkError::Netlink { error, .. } => {
+            error.kernel_text().is_some_and(|text| text.contains("BPF XDP link"))
+        }
+        LinkError::BpfLink { .. }
+        | LinkError::StillAttached { .. }
+        | LinkError::Program { .. }
+        | LinkError::Socket { .. }
+        | _ => false,
+    }
+}

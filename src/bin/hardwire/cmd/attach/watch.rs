@@ -1,0 +1,188 @@
+//! While the program is attached: show what it counts, and notice why to stop.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use hardwire::compiler::event::Counter;
+use hardwire::loader::Program;
+use hardwire::netlink::{Link, LinkEvent, LinkWatch, NetlinkError, Socket, XdpAttachment};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use serde::Serialize;
+
+use crate::cmd::detach::of_netlink;
+use crate::failure::{Failure, Problem};
+use crate::output::Output;
+use crate::totals::Totals;
+
+/// How often the counts are shown where every showing is a line.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+/// How often they are shown on a terminal, in place.
+const REDRAW_EVERY: Duration = Duration::from_millis(250);
+/// How often they are looked at if a count ends the watch.
+const COUNT_EVERY: Duration = Duration::from_millis(50);
+
+/// Why to stop.
+pub(super) enum Stop {
+    /// A signal.
+    Asked,
+    /// The duration is over.
+    Time,
+    /// Enough frames matched.
+    Count,
+    /// There is no interface any more.
+    InterfaceGone,
+    /// Another program, or none, has taken our place.
+    Displaced(XdpAttachment),
+}
+
+/// The signals that end the watch, as something to wait for.
+pub(super) struct Signals(SignalFd);
+
+impl Signals {
+    /// Block SIGINT, SIGTERM and SIGHUP for the rest of the process, and read them instead.
+    pub(super) fn block() -> Result<Self, Failure> {
+        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let opened = signals.thread_block().and_then(|()| {
+            SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+        });
+        Ok(opened.map(Self).map_err(|errno| Problem::because("cannot wait for signals", &errno))?)
+    }
+}
+
+/// What is watched, and until when.
+pub(super) struct Watch<'a> {
+    pub(super) signals: Signals,
+    pub(super) changes: LinkWatch,
+    pub(super) socket: Socket,
+    pub(super) link: &'a Link,
+    pub(super) program: &'a Program,
+    pub(super) program_id: u32,
+    pub(super) patterns: usize,
+    pub(super) duration: Option<Duration>,
+    pub(super) count: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    seconds: f64,
+    counters: &'a Totals,
+}
+
+impl Watch<'_> {
+    /// Show the counts until there is a reason to stop.
+    pub(super) fn run(&mut self, output: &mut Output) -> Result<Stop, Failure> {
+        let started = Instant::now();
+        let in_place = output.is_terminal() && !output.json();
+        let show_every = if in_place { REDRAW_EVERY } else { LINE_EVERY };
+        let look_every = if self.count.is_some() { COUNT_EVERY } else { show_every };
+        let deadline = self.duration.and_then(|duration| started.checked_add(duration));
+        let mut show_at = started + show_every;
+        let mut up = self.link.is_up();
+        loop {
+            let now = Instant::now();
+            let mut wake = show_at.min(now + look_every);
+            if let Some(deadline) = deadline {
+                wake = wake.min(deadline);
+            }
+            if self.wait(wake.saturating_duration_since(now))? {
+                return Ok(Stop::Asked);
+            }
+            if let Some(stop) = self.look_at_interface(&mut up, output)? {
+                return Ok(stop);
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                return Ok(Stop::Time);
+            }
+            let shown = now >= show_at;
+            if shown || self.count.is_some() {
+                let totals = Totals::of(self.program, self.patterns)?;
+                if shown {
+                    show(&totals, now - started, in_place, output)?;
+                    show_at = now + show_every;
+                }
+                let matched = totals.counters.get(Counter::Matched);
+                if self.count.is_some_and(|enough| matched >= enough) {
+                    return Ok(Stop::Count);
+                }
+            }
+        }
+    }
+
+    /// Wait until something happens, at most so long. Was it a signal?
+    fn wait(&self, limit: Duration) -> Result<bool, Failure> {
+        let mut fds = [
+            PollFd::new(self.signals.0.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
+        ];
+        // Rounded up, so that the last millisecond is not spent in a busy loop.
+        let limit = limit.saturating_add(Duration::from_micros(999));
+        match poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Problem::because("cannot wait", &errno).into()),
+        }
+        let signal = self.signals.0.read_signal();
+        let signal = signal.map_err(|errno| Problem::because("cannot read a signal", &errno))?;
+        Ok(signal.is_some())
+    }
+
+    /// Is the interface still there, up, and running our program?
+    fn look_at_interface(
+        &mut self,
+        up: &mut bool,
+        output: &mut Output,
+    ) -> Result<Option<Stop>, Failure> {
+        let mut changed = false;
+        while let Some(event) = self.changes.take().map_err(|error| of_netlink(&error))? {
+            changed |= match event {
+                LinkEvent::Changed(link) => link.index == self.link.index,
+                LinkEvent::Gone { index, .. } => index == self.link.index,
+                LinkEvent::Lost => true,
+            };
+        }
+        if !changed {
+            return Ok(None);
+        }
+        // An event tells what was; what is decides.
+        let link = match self.socket.link_by_index(self.link.index) {
+            Ok(link) => link,
+            Err(NetlinkError::UnknownIndex { .. } | NetlinkError::UnknownName { .. }) => {
+                return Ok(Some(Stop::InterfaceGone));
+            }
+            Err(error) => return Err(of_netlink(&error).into()),
+        };
+        if link.xdp.modes().all(|(_, id)| id != self.program_id) {
+            return Ok(Some(Stop::Displaced(link.xdp)));
+        }
+        if link.is_up() != *up {
+            *up = link.is_up();
+            let state = if *up { "up again" } else { "down and receives nothing" };
+            output.end_live()?;
+            output.note(format!("{} is {state}", link.name));
+        }
+        Ok(None)
+    }
+}
+
+fn show(
+    totals: &Totals,
+    elapsed: Duration,
+    in_place: bool,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let seconds = elapsed.as_secs_f64();
+    if output.json() {
+        // Tenths are what a reader of one line a second needs.
+        let seconds = (seconds * 10.0).round() / 10.0;
+        output.json_line(&Line { seconds, counters: totals })?;
+    } else if in_place {
+        output.live(&totals.headline())?;
+    } else {
+        writeln!(output, "{seconds:.0} s: {}", totals.headline())?;
+    }
+    Ok(output.flush()?)
+}

@@ -1,0 +1,63 @@
+//! `hardwire detach`: remove an XDP program from an interface, and make sure that it is gone.
+
+use std::io::Write;
+
+use clap::Args;
+use hardwire::netlink::{NetlinkError, Socket, XdpMode};
+use serde_json::json;
+
+use super::attach::ModeWord;
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire detach eth0
+  hardwire detach eth0 --mode generic
+  hardwire detach eth0 --id 42        only if it is this program
+
+A program that a bpf_link holds goes with the process that holds the link.";
+
+/// Options of `detach`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The interface
+    #[arg(value_name = "IFACE")]
+    interface: String,
+    /// The mode in which the program is attached; auto is whichever it is
+    #[arg(long, value_enum, default_value = "auto")]
+    mode: ModeWord,
+    /// Refuse unless this program is attached
+    #[arg(long, value_name = "ID")]
+    id: Option<u32>,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
+    let link = super::attach::interface(&mut socket, &options.interface)?;
+    let mode = XdpMode::from(options.mode);
+    let expected = options.id.map(super::attach::program_by_id).transpose()?;
+    let found = link.xdp;
+    if !found.is_attached() {
+        let problem = Problem::new(format!("{} has no XDP program", link.name));
+        return Err(problem.hint("nothing was changed").into());
+    }
+    let expected = expected.as_ref().map(std::os::fd::AsFd::as_fd);
+    socket.detach_xdp(&link, mode, expected).map_err(|error| of_netlink(&error))?;
+    let id = found.program(mode);
+    if output.json() {
+        output.json_line(&json!({ "detached": { "interface": link.name, "program_id": id } }))?;
+    } else {
+        let program = id.map_or_else(String::new, |id| format!(" program {id}"));
+        writeln!(output, "detached{program} from {}", link.name)?;
+    }
+    Ok(Ending::Done)
+}
+
+/// A netlink error with its advice.
+pub(crate) fn of_netlink(error: &NetlinkError) -> Problem {
+    Problem::of(error).hint_if(error.hint())
+}

@@ -1,0 +1,270 @@
+//! `hardwire explain`: every stage between the pattern and the program.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use hardwire::assembler::{Phase, ProgramImage, Target};
+use hardwire::compiler::ir::{Matcher, Pattern, Report};
+use hardwire::compiler::plan::{Access, Pass};
+use hardwire::compiler::{self, Compiled, Entry};
+use serde_json::{Value, json};
+
+use super::compile::{maps_as_json, plan_as_json};
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
+use crate::output::{Output, Paint};
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire explain -e 'GET /admin'
+  hardwire explain -f patterns.txt --target 5.10 --stage plan
+  hardwire explain -x 'DE AD BE EF' --type socket --json";
+
+/// Patterns that are shown; of the rest the number is told (--json shows all).
+const PATTERNS_SHOWN_MAX: usize = 20;
+/// Bytes of a pattern that are shown.
+const BYTES_SHOWN_MAX: usize = 32;
+
+/// `--stage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// What was written, and the bytes it stands for.
+    Patterns,
+    /// What is asked: scope, report, verdicts.
+    Question,
+    /// How it is searched, and why so.
+    Plan,
+    /// What came out: size, maps, parts.
+    Program,
+}
+
+/// Options of `explain`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    matcher: MatcherOptions,
+    #[command(flatten)]
+    target: TargetOption,
+    /// What kind of program
+    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    entry: TypeWord,
+    /// Only this stage
+    #[arg(long, value_enum)]
+    stage: Option<Stage>,
+}
+
+/// All there is to explain.
+struct Story<'a> {
+    named: &'a [Named],
+    matcher: &'a Matcher,
+    target: &'a Target,
+    compiled: &'a Compiled,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let entry = Entry::from(options.entry);
+    let (matcher, named) = options.matcher.read(entry, output)?;
+    let target = options.target.or_probed(output);
+    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+        .map_err(|error| Problem::of_compilation(&error))?;
+    let story = Story { named: &named, matcher: &matcher, target: &target, compiled: &compiled };
+
+    let stages = [
+        (Stage::Patterns, "patterns", story.patterns()),
+        (Stage::Question, "question", story.question(entry)),
+        (Stage::Plan, "plan", story.plan()),
+        (Stage::Program, "program", story.program()),
+    ];
+    if output.json() {
+        let value = story.as_json(entry);
+        output.json_line(&match options.stage {
+            None => value,
+            Some(stage) => {
+                let name = stages.iter().find(|(it, ..)| *it == stage).map_or("", |it| it.1);
+                json!({ name: value[name] })
+            }
+        })?;
+        return Ok(Ending::Done);
+    }
+    for (stage, name, text) in stages {
+        if options.stage.is_none_or(|only| only == stage) {
+            let title = output.paint(Paint::Bold, name);
+            write!(output, "{title}\n{text}")?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+impl Story<'_> {
+    fn patterns(&self) -> String {
+        let mut text = String::new();
+        for named in self.named.iter().take(PATTERNS_SHOWN_MAX) {
+            let Named { pattern, place, text: written } = named;
+            let _ = writeln!(text, "  #{} {place}: {written}", pattern.id);
+            let _ = writeln!(text, "     {}", bytes(pattern));
+        }
+        if self.named.len() > PATTERNS_SHOWN_MAX {
+            let more = self.named.len() - PATTERNS_SHOWN_MAX;
+            let _ = writeln!(text, "  and {more} more");
+        }
+        if self.named.is_empty() {
+            text.push_str("  none: nothing ever matches\n");
+        }
+        text
+    }
+
+    fn question(&self, entry: Entry) -> String {
+        let Matcher { scope, report, verdicts, .. } = self.matcher;
+        let report = match report {
+            Report::First => "stop at the first occurrence found and name its pattern",
+            Report::All => "name every pattern that occurs, with its smallest end",
+        };
+        let then = match entry {
+            Entry::Xdp => format!(
+                "on a match {}, on a miss {}, out of scope {}",
+                verdicts.on_match.name(),
+                verdicts.on_miss.name(),
+                verdicts.out_of_scope.name()
+            ),
+            Entry::SocketFilter => "keep what matches, drop the rest".to_owned(),
+        };
+        format!("  search the {}\n  {report}\n  {then}\n", scope.name())
+    }
+
+    fn plan(&self) -> String {
+        let plan = &self.compiled.plan;
+        let mut text = format!("  {}: {}\n", plan.strategy(), plan.why);
+        let access = match plan.access {
+            Access::Direct { rest: true } => "frame read in place, fragments copied by windows",
+            Access::Direct { rest: false } => "frame read in place, fragments not searched",
+            Access::Windows => "packet copied by windows",
+        };
+        let _ = writeln!(text, "  access: {access}");
+        for (number, pass) in plan.passes.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
+            let _ = writeln!(text, "  walk {}: {}", number + 1, self.pass(pass));
+        }
+        text
+    }
+
+    fn pass(&self, pass: &Pass) -> String {
+        match pass {
+            Pass::Pair { pattern } => {
+                let id = self.matcher.patterns.get(*pattern).map_or(0, |pattern| pattern.id);
+                format!("#{id} by its rarest pair of bytes, 32 positions at a time")
+            }
+            Pass::Set { gram, patterns } => {
+                format!("{} patterns by their first {} bytes", patterns.len(), gram.bytes())
+            }
+        }
+    }
+
+    fn program(&self) -> String {
+        let image = &self.compiled.image;
+        let mut text = format!(
+            "  {} program for Linux {}: {} instructions in {} slots{}\n",
+            image.kind().name(),
+            self.target.version,
+            image.insns().len(),
+            image.slot_count(),
+            if image.frags() { ", takes frames of several buffers" } else { "" },
+        );
+        let parts: Vec<_> =
+            phases(image).iter().map(|(phase, slots)| format!("{phase} {slots}")).collect();
+        let _ = writeln!(text, "  slots by part: {}", parts.join(", "));
+        for map in image.maps() {
+            let _ = writeln!(
+                text,
+                "  map {}: {}, {} entries of {} bytes",
+                map.name,
+                map.kind.name(),
+                map.entries_max,
+                map.value_bytes
+            );
+        }
+        text.push_str("  `hardwire compile` prints it, `hardwire verify` asks the kernel\n");
+        text
+    }
+
+    fn as_json(&self, entry: Entry) -> Value {
+        let image = &self.compiled.image;
+        let Matcher { scope, report, verdicts, .. } = self.matcher;
+        let patterns = self.named.iter().map(|named| {
+            let pattern = &named.pattern;
+            json!({
+                "id": pattern.id,
+                "place": named.place,
+                "bytes": hex(&pattern.bytes),
+                "ignore_case": pattern.ignore_case,
+                "offset": pattern.window.offset,
+                "depth": pattern.window.depth,
+            })
+        });
+        let report = match report {
+            Report::First => "first",
+            Report::All => "all",
+        };
+        let verdicts = (entry == Entry::Xdp).then(|| {
+            json!({
+                "on_match": verdicts.on_match.name(),
+                "on_miss": verdicts.on_miss.name(),
+                "out_of_scope": verdicts.out_of_scope.name(),
+            })
+        });
+        let phases: serde_json::Map<_, _> = phases(image)
+            .into_iter()
+            .map(|(phase, slots)| (phase.to_string(), slots.into()))
+            .collect();
+        json!({
+            "patterns": patterns.collect::<Value>(),
+            "question": { "scope": scope.name(), "report": report, "verdicts": verdicts },
+            "plan": plan_as_json(self.compiled),
+            "program": {
+                "type": image.kind().name(),
+                "target": self.target.version.to_string(),
+                "slots": image.slot_count(),
+                "frags": image.frags(),
+                "slots_by_phase": phases,
+                "maps": maps_as_json(image),
+            },
+        })
+    }
+}
+
+/// The bytes of a pattern and what else holds for it.
+fn bytes(pattern: &Pattern) -> String {
+    let shown = &pattern.bytes[..pattern.bytes.len().min(BYTES_SHOWN_MAX)];
+    let spaced: Vec<_> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    let more = if shown.len() < pattern.bytes.len() { " ..." } else { "" };
+    let mut text = format!("{} bytes: {}{more}", pattern.bytes.len(), spaced.join(" "));
+    if pattern.ignore_case {
+        text.push_str(", in either case");
+    }
+    let window = pattern.window;
+    match window.end() {
+        Some(end) => {
+            let _ = write!(text, ", inside bytes {}..{end} of the scope", window.offset);
+        }
+        None if window.offset > 0 => {
+            let _ = write!(text, ", from byte {} of the scope on", window.offset);
+        }
+        None => {}
+    }
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Slots by the part of the program they belong to.
+fn phases(image: &ProgramImage) -> Vec<(Phase, u32)> {
+    let mut counted = std::collections::BTreeMap::new();
+    for (index, insn) in image.insns().iter().enumerate() {
+        *counted.entry(image.origin(index).phase).or_insert(0) += insn.slots();
+    }
+    counted.into_iter().collect()
+}

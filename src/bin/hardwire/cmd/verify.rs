@@ -1,0 +1,131 @@
+//! `hardwire verify`: does this kernel accept the program, and what does it cost?
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::loader::{LoadError, LoadOptions, Program, VerifierLog};
+use serde_json::{Value, json};
+
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::{MatcherOptions, TargetOption, TypeWord};
+use crate::output::{Output, Paint};
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire verify -e 'GET /admin'
+  hardwire verify -f patterns.txt --type socket --json
+  hardwire verify -e secret --target 5.10 --log     would an old kernel's program load here?
+
+The program is loaded and unloaded; nothing is attached.";
+
+/// Options of `verify`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    matcher: MatcherOptions,
+    #[command(flatten)]
+    target: TargetOption,
+    /// What kind of program
+    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    entry: TypeWord,
+    /// If the program is rejected, print the verifier's whole log
+    #[arg(long)]
+    log: bool,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let entry = Entry::from(options.entry);
+    let (matcher, _) = options.matcher.read(entry, output)?;
+    let target = options.target.or_probed(output);
+    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+        .map_err(|error| Problem::of_compilation(&error))?;
+
+    let started = Instant::now();
+    let loaded = Program::load(&compiled.image, &LoadOptions::default());
+    let took = started.elapsed();
+    match loaded {
+        Ok(program) => accepted(&compiled, &program, took, output),
+        Err(error) => rejected(&error, options.log, output),
+    }
+}
+
+fn accepted(
+    compiled: &Compiled,
+    program: &Program,
+    took: Duration,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let info = program
+        .info()
+        .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?;
+    let slots = compiled.image.slot_count();
+    let milliseconds = took.as_secs_f64() * 1e3;
+    if output.json() {
+        output.json_line(&json!({
+            "accepted": true,
+            "slots": slots,
+            "processed": info.verified_insns,
+            "load_ms": milliseconds,
+            "jited_bytes": info.jited_prog_len,
+            "strategy": compiled.plan.strategy(),
+        }))?;
+        return Ok(Ending::Done);
+    }
+    let word = output.paint(Paint::Green, "accepted");
+    writeln!(output, "{word}: {} ({})", compiled.plan.strategy(), compiled.plan.why)?;
+    writeln!(output, "  {slots} slots")?;
+    match info.verified_insns {
+        Some(count) => writeln!(output, "  {count} instructions processed by the verifier")?,
+        None => writeln!(output, "  instructions processed: not told by this kernel")?,
+    }
+    writeln!(output, "  {milliseconds:.1} ms to create the maps, verify and load")?;
+    match info.jited_prog_len {
+        0 => writeln!(output, "  no machine code: interpreted, or hidden by the kernel")?,
+        bytes => writeln!(output, "  {bytes} bytes of machine code")?,
+    }
+    Ok(Ending::Done)
+}
+
+fn rejected(error: &LoadError, whole: bool, output: &mut Output) -> Result<Ending, Failure> {
+    let Some(log) = error.verifier_log() else {
+        return Err(Problem::of(error).hint_if(error.hint()).into());
+    };
+    if output.json() {
+        output.json_line(&as_json(log, whole))?;
+        return Ok(Ending::No);
+    }
+    if whole {
+        output.write_all(log.whole.as_bytes())?;
+        writeln!(output)?;
+    }
+    let hint = error.hint().or_else(|| {
+        let more = "--log prints what the verifier wrote; please report it";
+        (!whole).then(|| more.to_owned())
+    });
+    Err(Problem::of(error).hint_if(hint).into())
+}
+
+fn as_json(log: &VerifierLog, whole: bool) -> Value {
+    let origin = log.origin.as_ref().map(|origin| {
+        json!({
+            "phase": origin.phase.name(),
+            "pattern": origin.pattern,
+            "byte": origin.byte,
+            "text": origin.text,
+        })
+    });
+    json!({
+        "accepted": false,
+        "slot": log.slot,
+        "origin": origin,
+        "reason": log.reason,
+        "explanation": log.explanation,
+        "processed": log.stats.processed,
+        "log": whole.then_some(&log.whole),
+    })
+}
