@@ -17,7 +17,7 @@ pub(super) enum Occupied {
         /// Its id.
         id: u32,
         /// The program itself: what the kernel compares.
-        program: Program,
+        program: Box<Program>,
     },
 }
 

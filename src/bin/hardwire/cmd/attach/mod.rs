@@ -167,7 +167,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 impl Options {
     fn occupied(&self) -> Result<Occupied, Failure> {
         Ok(match self.replace {
-            Some(id) => Occupied::Replace { id, program: program_by_id(id)? },
+            Some(id) => Occupied::Replace { id, program: Box::new(program_by_id(id)?) },
             None if self.force => Occupied::Overwrite,
             None => Occupied::Refuse,
         })
