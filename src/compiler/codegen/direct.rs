@@ -1,7 +1,7 @@
 //! Scanning the linear part of an XDP frame in place.
 //!
-//! Blocks of 128 positions, then of 32, then one more block of 32 that ends with the scope and
-//! overlaps what was seen, so that no byte loop is needed. The offset is a number that the verifier
+//! Blocks of 128 positions, then of 32, of which the last is moved back so that it ends with the
+//! scope and overlaps what was seen: no byte loop is needed. The offset is a number that the verifier
 //! does not know, the pointer is rebuilt from it in every round (pointers that grow do not
 //! converge). What the linear part does not hold is left to the window scan, from the same offset.
 
@@ -31,14 +31,12 @@ const COUNTED_BYTES: i32 = 9216;
 /// The places of one direct scan.
 struct Places {
     full: Label,
-    middle: Label,
-    tail: Label,
+    small: Label,
     tiny: Label,
     rest: Label,
     hit: Label,
     long_full: Label,
-    long_middle: Label,
-    long_tail: Label,
+    long_small: Label,
 }
 
 /// One direct scan of one literal.
@@ -52,27 +50,24 @@ struct Scan<'n> {
 }
 
 impl Gen<'_> {
-    pub(super) fn direct_pair(&mut self, index: usize, rest: bool, exits: PassExits) {
+    pub(super) fn direct_pair(&mut self, index: usize, first: bool, rest: bool, exits: PassExits) {
         let matcher = self.matcher;
         let needle = Needle::new(index, &matcher.patterns[index], self.target);
         let places = Places {
             full: self.asm.label(),
-            middle: self.asm.label(),
-            tail: self.asm.label(),
+            small: self.asm.label(),
             tiny: self.asm.label(),
             rest: self.asm.label(),
             hit: self.asm.label(),
             long_full: self.asm.label(),
-            long_middle: self.asm.label(),
-            long_tail: self.asm.label(),
+            long_small: self.asm.label(),
         };
         let bounded = !self.whole_frame(needle.pattern);
         let scan = Scan { needle: &needle, bounded, rest, places, exits };
-        self.pass_bounds(&needle, exits);
-        self.direct_setup(&needle);
+        self.pass_bounds(&needle, first, exits);
+        self.direct_setup(&needle, first);
         let mut pending = self.full_blocks(&scan);
-        pending.extend(self.middle_blocks(&scan));
-        pending.extend(self.tail_block(&scan));
+        pending.extend(self.small_blocks(&scan));
         self.candidates(&needle, pending);
         self.direct_hit(&scan);
         self.long(&scan);
@@ -92,10 +87,13 @@ impl Gen<'_> {
     }
 
     /// `OFF` = first byte of the pass; the slots `PASS_START` and `PASS_END`.
-    pub(super) fn pass_bounds(&mut self, needle: &Needle, exits: PassExits) {
+    pub(super) fn pass_bounds(&mut self, needle: &Needle, first: bool, exits: PassExits) {
         self.say_of(Phase::Bounds, needle.pattern, "where the pattern may lie");
         let window = needle.pattern.window;
-        self.load_slot(OFF, frame::START);
+        // Right behind the walk the start is still in a register, and unknown to the verifier.
+        if !first {
+            self.load_slot(OFF, frame::START);
+        }
         if window.offset > 0 {
             self.add(OFF, clamp(u64::from(window.offset)));
             self.store_slot(frame::PASS_START, OFF);
@@ -118,9 +116,12 @@ impl Gen<'_> {
         }
     }
 
-    fn direct_setup(&mut self, needle: &Needle) {
+    fn direct_setup(&mut self, needle: &Needle, first: bool) {
         self.say(Phase::Scan, "the linear part");
-        self.load_pointer(R6, frame::CTX);
+        if !first {
+            self.load_pointer(R6, frame::CTX);
+        }
+        // Fresh pointers: paths through the headers have proven different lengths of the old ones.
         self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
         self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
         if needle.folds() {
@@ -176,9 +177,9 @@ impl Gen<'_> {
             self.load_slot(R0, needle.end_slot());
             self.mov(R1, OFF);
             self.add(R1, need);
-            self.emit_branch(Jmp::Gt.reg(R1, R0, scan.places.middle));
+            self.emit_branch(Jmp::Gt.reg(R1, R0, scan.places.small));
         }
-        self.direct_proof(needle, need, scan.places.middle);
+        self.direct_proof(needle, need, scan.places.small);
         let exits = BlockExits { hit: scan.places.hit, long: scan.places.long_full };
         let pending = self.pair_block(needle, 0, BLOCK, LaneCheck::None, exits);
         self.add(OFF, BLOCK);
@@ -186,115 +187,79 @@ impl Gen<'_> {
         pending
     }
 
-    fn middle_blocks(&mut self, scan: &Scan) -> Vec<Pending> {
+    /// What is left when no full block fits. The last block is moved back so that it ends with
+    /// the pass; `r3` then says how many of its positions lie before the pass and do not count.
+    fn small_blocks(&mut self, scan: &Scan) -> Vec<Pending> {
         let needle = scan.needle;
+        let places = &scan.places;
         let need = SMALL + needle.len() - 1;
         self.say_of(Phase::Scan, needle.pattern, format!("blocks of {SMALL} positions"));
-        if !self.target.may_goto {
-            // The loop head wants a counter of its own; it is set where the loop is entered.
-            let inner = self.asm.label();
-            self.asm.bind(scan.places.middle);
-            self.loop_counter(frame::ROUND_INNER);
-            self.middle_head(scan, inner);
-            return self.middle_body(scan, need, inner);
-        }
-        self.middle_head(scan, scan.places.middle);
-        self.middle_body(scan, need, scan.places.middle)
-    }
-
-    fn middle_head(&mut self, scan: &Scan, head: Label) {
-        let rounds = (BLOCK + scan.needle.len()) / SMALL + 2 + scan.needle.len();
-        let dead = [R0, R1, R4, R6];
-        let falls_in = !self.target.may_goto;
-        let counter = (frame::ROUND_INNER, rounds);
-        self.loop_head(head, counter, &dead, falls_in, scan.exits.lost);
+        self.asm.bind(places.small);
+        self.linear_end(scan);
+        self.loop_counter(frame::ROUND);
+        let head = self.asm.label();
+        let rounds = (BLOCK + needle.len()) / SMALL + 3;
+        let counter = (frame::ROUND, rounds);
+        self.loop_head(head, counter, &[R0, R1, R3, R4, R6], true, scan.exits.lost);
         self.forget(OFF);
-    }
-
-    fn middle_body(&mut self, scan: &Scan, need: i32, head: Label) -> Vec<Pending> {
-        let needle = scan.needle;
-        let beyond = self.beyond(scan);
-        self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
-        if scan.bounded {
-            self.load_slot(R0, needle.end_slot());
-            self.mov(R1, OFF);
-            self.add(R1, need);
-            self.emit_branch(Jmp::Gt.reg(R1, R0, scan.places.tail));
-        }
-        let out = if scan.rest && scan.bounded { scan.places.rest } else { scan.places.tail };
-        self.direct_proof(needle, need, out);
-        let exits = BlockExits { hit: scan.places.hit, long: scan.places.long_middle };
-        let pending = self.pair_block(needle, 0, SMALL, LaneCheck::None, exits);
-        self.add(OFF, SMALL);
-        self.goto(head);
-        pending
-    }
-
-    /// What is left is shorter than a small block.
-    fn tail_block(&mut self, scan: &Scan) -> Vec<Pending> {
-        let needle = scan.needle;
-        let (exits, places) = (scan.exits, &scan.places);
-        let need = SMALL + needle.len() - 1;
-        self.say_of(
-            Phase::Scan,
-            needle.pattern,
-            format!("the last {SMALL} positions, overlapping"),
-        );
-        self.asm.bind(places.tail);
-        self.linear_length(needle);
-        if scan.bounded {
-            self.load_slot(R0, needle.end_slot());
-        } else if scan.rest {
-            self.load_slot(R0, frame::LEN);
-        } else {
-            self.mov(R0, R4);
-        }
+        self.load_slot(R0, frame::BLOCKS_END);
         self.mov(R1, OFF);
         self.add(R1, needle.len());
-        self.emit_branch(Jmp::Gt.reg(R1, R0, exits.done));
-        let small = if scan.rest { places.rest } else { places.tiny };
+        let (more, fits) = (self.asm.label(), self.asm.label());
+        self.emit_branch(Jmp::Le.reg(R1, R0, more));
         if scan.rest {
-            self.emit_branch(Jmp::Gt.reg(R0, R4, places.rest));
+            // All of the linear part is done; was that all?
+            self.load_slot(R1, needle.end_slot());
+            self.emit_branch(Jmp::Gt.reg(R1, R0, places.rest));
         }
-        self.emit_branch(Jmp::Lt.imm(R0, need, small));
-        // Positions before the pass (the start of the scope, or of a window) do not count.
-        self.load_slot(R3, needle.start_slot());
-        self.asm.emit(Alu::Sub.reg(R3, R0));
-        self.add(R3, need);
-        self.mov(R1, R0);
-        self.add(R1, -need);
-        // The verifier must not connect the new offset with the length.
-        self.store_slot(frame::LAUNDER, OFF);
-        self.mov(OFF, R1);
-        let beyond = if scan.rest { places.rest } else { exits.lost };
-        let back = self.asm.label();
-        let fine = self.asm.label();
-        self.emit_branch(Jmp::Le.imm(OFF, Self::offset_max(needle), fine));
-        self.asm.bind(back);
-        self.load_slot(OFF, frame::LAUNDER);
-        self.goto(beyond);
-        self.asm.bind(fine);
+        self.goto(scan.exits.done);
+        self.asm.bind(more);
+        self.add(R1, SMALL - 1);
+        self.emit_branch(Jmp::Le.reg(R1, R0, fits));
+        // Positions before the pass do not count, but they must be there to be read.
+        self.emit_branch(Jmp::Lt.imm(R0, need, if scan.rest { places.rest } else { places.tiny }));
+        self.add(R0, -need);
+        self.mov(OFF, R0);
+        self.asm.bind(fits);
+        let beyond = if scan.rest { places.rest } else { scan.exits.lost };
+        self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
         self.load_pointer(R4, frame::CTX);
         self.asm.emit(Size::W.load(R4, R4, XDP_DATA_END));
         self.direct_pointer(needle);
         self.mov(R1, PTR);
         self.add(R1, need);
-        self.emit_branch(Jmp::Gt.reg(R1, R4, back));
-        let block_exits = BlockExits { hit: places.hit, long: places.long_tail };
-        let pending = self.pair_block(needle, 0, SMALL, LaneCheck::NotBefore, block_exits);
-        self.goto(exits.done);
+        self.emit_branch(Jmp::Gt.reg(R1, R4, beyond));
+        let check = if scan.bounded {
+            self.load_slot(R3, needle.start_slot());
+            self.asm.emit(Alu::Sub.reg(R3, OFF));
+            LaneCheck::NotBefore
+        } else {
+            LaneCheck::None // nothing lies before the frame
+        };
+        let exits = BlockExits { hit: places.hit, long: places.long_small };
+        let pending = self.pair_block(needle, 0, SMALL, check, exits);
+        self.add(OFF, SMALL);
+        self.goto(head);
         pending
     }
 
-    /// `r4` = bytes of the linear part.
-    fn linear_length(&mut self, needle: &Needle) {
-        self.mov(R4, DATA_END);
-        if needle.folds() {
+    /// The slot `BLOCKS_END` = where the pass ends, or the linear part if that is first.
+    fn linear_end(&mut self, scan: &Scan) {
+        self.mov(R0, DATA_END);
+        if scan.needle.folds() {
             self.load_pointer(R1, frame::DATA);
-            self.asm.emit(Alu::Sub.reg(R4, R1));
+            self.asm.emit(Alu::Sub.reg(R0, R1));
         } else {
-            self.asm.emit(Alu::Sub.reg(R4, MASK));
+            self.asm.emit(Alu::Sub.reg(R0, MASK));
         }
+        if scan.bounded || scan.rest {
+            let linear = self.asm.label();
+            self.load_slot(R1, scan.needle.end_slot());
+            self.emit_branch(Jmp::Le.reg(R0, R1, linear));
+            self.mov(R0, R1);
+            self.asm.bind(linear);
+        }
+        self.store_slot(frame::BLOCKS_END, R0);
     }
 
     fn direct_hit(&mut self, scan: &Scan) {
@@ -313,46 +278,36 @@ impl Gen<'_> {
     /// The first piece of a long literal matched: compare the rest once for all positions, and if
     /// it differs go on one position further.
     fn long(&mut self, scan: &Scan) {
-        for (label, again) in [
-            (scan.places.long_full, scan.places.full),
-            (scan.places.long_middle, scan.places.middle),
-        ] {
-            if !self.asm.refers_to(label) {
-                self.asm.bind(label);
-                continue;
-            }
-            let fail = self.asm.label();
-            self.say_of(Phase::Confirm, scan.needle.pattern, "the rest of a long literal");
-            self.asm.bind(label);
-            self.load_slot(R1, LANE);
-            self.emit_branch(Jmp::Gt.imm(R1, BLOCK - 1, scan.exits.lost));
-            self.mov(R4, PTR);
-            self.asm.emit(Alu::Add.reg(R4, R1));
-            self.mov(R0, R4);
-            self.add(R0, scan.needle.len());
-            self.emit_branch(Jmp::Gt.reg(R0, DATA_END, scan.exits.lost));
-            for &piece in &scan.needle.pieces[1..] {
-                self.compare(scan.needle.pattern, piece, R4, 0, fail);
-            }
-            self.goto(scan.places.hit);
-            self.asm.bind(fail);
-            self.load_slot(R1, LANE);
-            self.asm.emit(Alu::Add.reg(OFF, R1));
-            self.add(OFF, 1);
-            self.goto(again);
-        }
-        let label = scan.places.long_tail;
-        if !self.asm.refers_to(label) {
-            self.asm.bind(label);
+        let (full, small) = (scan.places.long_full, scan.places.long_small);
+        if !self.asm.refers_to(full) {
+            self.asm.bind(full);
+            self.asm.bind(small);
             return;
         }
-        // In the last block: from that position on by the way for short ends.
-        self.say_of(Phase::Confirm, scan.needle.pattern, "a long literal near the end");
-        self.asm.bind(label);
+        let fail = self.asm.label();
+        self.say_of(Phase::Confirm, scan.needle.pattern, "the rest of a long literal");
+        self.asm.bind(full);
+        self.load_slot(R1, LANE);
+        self.emit_branch(Jmp::Gt.imm(R1, BLOCK - 1, scan.exits.lost));
+        self.mov(R4, PTR);
+        self.asm.emit(Alu::Add.reg(R4, R1));
+        self.mov(R0, R4);
+        self.add(R0, scan.needle.len());
+        self.emit_branch(Jmp::Gt.reg(R0, DATA_END, scan.exits.lost));
+        for &piece in &scan.needle.pieces[1..] {
+            self.compare(scan.needle.pattern, piece, R4, 0, fail);
+        }
+        self.goto(scan.places.hit);
+        self.asm.bind(fail);
         self.load_slot(R1, LANE);
         self.asm.emit(Alu::Add.reg(OFF, R1));
-        self.load_pointer(R6, frame::CTX);
-        self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
+        self.add(OFF, 1);
+        self.goto(scan.places.full);
+        // A block that was moved back cannot be restarted further on: it would move back again.
+        self.say_of(Phase::Confirm, scan.needle.pattern, "a long literal near the end");
+        self.asm.bind(small);
+        self.load_slot(R1, LANE);
+        self.asm.emit(Alu::Add.reg(OFF, R1));
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
     }
 
@@ -363,6 +318,8 @@ impl Gen<'_> {
         let (head, fail) = (self.asm.label(), self.asm.label());
         self.say_of(Phase::Scan, needle.pattern, "position by position");
         self.asm.bind(scan.places.tiny);
+        self.load_pointer(R6, frame::CTX);
+        self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
         self.loop_counter(frame::ROUND);
         let dead = [R0, R1, R4, R6];
         let rounds = SMALL + needle.len() + 2;

@@ -50,8 +50,13 @@ impl Gen<'_> {
         if let Access::Direct { .. } = self.access {
             self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
             self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+            // A difference of packet pointers is unknown, and less itself still is.
+            self.mov(R7, R3);
+            self.asm.emit(Alu::Sub.reg(R7, R2));
+            self.asm.emit(Alu::Sub.reg(R7, R7));
+        } else {
+            self.opaque_zero(R7, R0);
         }
-        self.opaque_zero(R7, R0);
     }
 
     fn frame_length(&mut self) {

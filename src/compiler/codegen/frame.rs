@@ -48,19 +48,21 @@ pub(super) const PASS_START: i16 = -76;
 pub(super) const PASS_END: i16 = -84;
 /// Does the scope go beyond the longest frame that is searched? u32.
 pub(super) const TOO_LONG: i16 = -92;
+/// Where the blocks of a direct scan end: with the pass, or with the linear part. u32.
+pub(super) const BLOCKS_END: i16 = -100;
 /// The context, pointer.
-pub(super) const CTX: i16 = -104;
+pub(super) const CTX: i16 = -112;
 /// This CPU's counters, pointer.
-pub(super) const COUNTERS: i16 = -112;
+pub(super) const COUNTERS: i16 = -120;
 /// First byte of the packet, pointer.
-pub(super) const DATA: i16 = -120;
+pub(super) const DATA: i16 = -128;
 /// This CPU's scratch memory, pointer.
-pub(super) const SCRATCH: i16 = -128;
+pub(super) const SCRATCH: i16 = -136;
 /// Round counter of the outer loop where there is no `may_goto`, u64 (remembered on purpose).
-pub(super) const ROUND: i16 = -136;
+pub(super) const ROUND: i16 = -144;
 /// Round counter of the inner loop where there is no `may_goto`, u64.
-pub(super) const ROUND_INNER: i16 = -144;
+pub(super) const ROUND_INNER: i16 = -152;
 /// First byte of the bit table of a set.
-pub(super) const TABLE: i16 = -144 - TABLE_BYTES;
+pub(super) const TABLE: i16 = -152 - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

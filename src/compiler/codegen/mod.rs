@@ -176,7 +176,7 @@ impl Gen<'_> {
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
             match pass {
                 Pass::Pair { pattern } => match self.access {
-                    Access::Direct { rest } => self.direct_pair(*pattern, rest, exits),
+                    Access::Direct { rest } => self.direct_pair(*pattern, number == 0, rest, exits),
                     Access::Windows => self.window_pair(*pattern, number == 0, exits),
                 },
                 Pass::Set { gram, patterns } => self.set(*gram, patterns, number == 0, exits),

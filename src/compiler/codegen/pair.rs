@@ -35,6 +35,13 @@ const PAIR_REACH: usize = 64;
 /// Literals up to this length are compared in line for each position; longer ones once, shared.
 const INLINE_BYTES_MAX: usize = 16;
 
+/// Candidates: the first eight bytes. Free between the words of a block.
+const FIRST: Reg = R4;
+/// Candidates: what folds the first eight bytes, where case is ignored.
+const FIRST_FOLD: Reg = R1;
+/// Candidates: what folds the last eight bytes. Borrowed from the scan.
+const SECOND_FOLD: Reg = PAIR_B;
+
 /// One literal, ready to be searched.
 pub(super) struct Needle<'a> {
     inline_bytes_max: usize,
@@ -63,6 +70,19 @@ impl<'a> Needle<'a> {
         self.pattern.ignore_case && (letter(self.pair.first) || letter(self.pair.second))
     }
 
+    /// The second of two pieces of eight bytes: candidates keep it in a register.
+    fn second_in_register(&self) -> Option<Piece> {
+        match self.pieces[..] {
+            [first, second] if first.size == Size::DW => Some(second),
+            _ => None,
+        }
+    }
+
+    /// Where it is kept: `r1` is free unless it folds the first piece.
+    fn second_register(&self) -> Reg {
+        if self.pattern.ignore_case { PAIR_A } else { R1 }
+    }
+
     /// Must a candidate be compared by the shared code?
     pub(super) fn is_long(&self) -> bool {
         self.pattern.bytes.len() > self.inline_bytes_max
@@ -76,8 +96,6 @@ pub(super) enum LaneCheck {
     None,
     /// The block was moved back: `r3` is how many of its positions lie before the pass.
     NotBefore,
-    /// The window may hold stale bytes at its end.
-    InWindow,
 }
 
 /// Where the candidates of a block go.
@@ -175,28 +193,34 @@ impl Gen<'_> {
 
     fn candidate_group(&mut self, needle: &Needle, group: &Pending) {
         let first = needle.pieces[0];
-        let wide = first.size == Size::DW;
+        let fast = needle.second_in_register();
         self.say_of(
             Phase::Confirm,
             needle.pattern,
             format!("candidates at +{}..+{}", group.from, group.from + 8 * group.words),
         );
         self.asm.bind(group.label);
-        if wide {
-            self.asm.emit(Insn::load_imm64(R4, first.value));
+        if first.size == Size::DW {
+            self.asm.emit(Insn::load_imm64(FIRST, first.value));
             if first.fold != 0 {
-                self.asm.emit(Insn::load_imm64(R1, first.fold));
+                self.asm.emit(Insn::load_imm64(FIRST_FOLD, first.fold));
+            }
+        }
+        if let Some(second) = fast {
+            self.asm.emit(Insn::load_imm64(needle.second_register(), second.value));
+            if second.fold != 0 {
+                self.asm.emit(Insn::load_imm64(SECOND_FOLD, second.fold));
             }
         }
         let mut full = Vec::new();
         for lane in group.from..group.from + 8 * group.words {
             let (there, resume) = (self.asm.label(), self.asm.label());
             self.asm.emit(first.size.load(R0, PTR, off(lane)));
-            if wide {
+            if first.size == Size::DW {
                 if first.fold != 0 {
-                    self.asm.emit(Alu::Or.reg(R0, R1));
+                    self.asm.emit(Alu::Or.reg(R0, FIRST_FOLD));
                 }
-                self.emit_branch(Jmp::Eq.reg(R0, R4, there));
+                self.emit_branch(Jmp::Eq.reg(R0, FIRST, there));
             } else {
                 if first.fold != 0 {
                     self.asm.emit(Alu::Or.imm32(R0, low(first.fold)));
@@ -206,9 +230,19 @@ impl Gen<'_> {
             self.asm.bind(resume);
             full.push((lane, there, resume));
         }
+        self.restore(needle);
         self.goto(group.back);
         for (lane, there, resume) in full {
             self.candidate(needle, group, lane, there, resume);
+        }
+    }
+
+    /// Give the registers that candidates borrowed from the scan their constants back.
+    fn restore(&mut self, needle: &Needle) {
+        if needle.second_in_register().is_some() && needle.pattern.ignore_case {
+            let bytes = &needle.pattern.bytes;
+            self.asm.emit(Insn::load_imm64(PAIR_A, broadcast(bytes[needle.pair.first])));
+            self.asm.emit(Insn::load_imm64(PAIR_B, broadcast(bytes[needle.pair.second])));
         }
     }
 
@@ -222,33 +256,39 @@ impl Gen<'_> {
         resume: Label,
     ) {
         self.asm.bind(there);
-        match group.check {
-            LaneCheck::None => {}
-            LaneCheck::NotBefore => self.emit_branch(Jmp::SGt.imm(R3, lane, resume)),
-            LaneCheck::InWindow => {
-                self.load_slot(R0, super::frame::WIN);
-                self.asm.emit(Alu::Sub.reg(R0, R3));
-                self.emit_branch(Jmp::SLt.imm(R0, lane + needle.len(), resume));
-            }
+        if group.check == LaneCheck::NotBefore {
+            self.emit_branch(Jmp::SGt.imm(R3, lane, resume));
         }
         if needle.is_long() {
             self.asm.emit(Size::W.store_imm(R10, LANE, lane));
             self.goto(group.exits.long);
             return;
         }
-        let first = needle.pieces[0];
-        // Comparing eight bytes takes r1, which holds the fold of the first piece.
-        let restore = first.size == Size::DW && first.fold != 0 && needle.pieces.len() > 1;
-        let fail = if restore { self.asm.label() } else { resume };
-        for &piece in &needle.pieces[1..] {
-            self.compare(needle.pattern, piece, PTR, lane, fail);
+        if let Some(second) = needle.second_in_register() {
+            let at = lane + int(second.at);
+            self.asm.emit(Size::DW.load(R0, PTR, off(at)));
+            if second.fold != 0 {
+                self.asm.emit(Alu::Or.reg(R0, SECOND_FOLD));
+            }
+            self.emit_branch(Jmp::Ne.reg(R0, needle.second_register(), resume));
+        } else {
+            // Comparing eight bytes takes r1, which holds the fold of the first piece.
+            let first = needle.pieces[0];
+            let again = first.size == Size::DW && first.fold != 0 && needle.pieces.len() > 1;
+            let fail = if again { self.asm.label() } else { resume };
+            for &piece in &needle.pieces[1..] {
+                self.compare(needle.pattern, piece, PTR, lane, fail);
+            }
+            if again {
+                self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+                self.goto(group.exits.hit);
+                self.asm.bind(fail);
+                self.asm.emit(Insn::load_imm64(FIRST_FOLD, first.fold));
+                self.goto(resume);
+                return;
+            }
         }
         self.asm.emit(Size::W.store_imm(R10, LANE, lane));
         self.goto(group.exits.hit);
-        if restore {
-            self.asm.bind(fail);
-            self.asm.emit(Insn::load_imm64(R1, first.fold));
-            self.goto(resume);
-        }
     }
 }

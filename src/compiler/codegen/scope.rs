@@ -62,7 +62,7 @@ const AUTHENTICATION: i32 = 51;
 const DESTINATION: i32 = 60;
 
 impl Gen<'_> {
-    /// Leave start and end of the scope in their stack slots.
+    /// Leave start and end of the scope in their stack slots, the start also in `CURSOR`.
     pub(super) fn scope(&mut self) {
         if self.access == Access::Windows {
             self.first_window();
@@ -70,12 +70,18 @@ impl Gen<'_> {
         match self.matcher.scope {
             Scope::Packet | Scope::Raw => {
                 self.say(Phase::Scope, "scope: the whole frame");
-                self.store_slot(frame::START, ZERO);
+                // Not a copy: the verifier would tie the two numbers together.
+                self.set_imm(CURSOR, 0);
+                self.mix(CURSOR);
+                self.store_slot(frame::START, CURSOR);
                 self.store_slot(frame::END, CURSOR_END);
             }
             Scope::Payload => {
                 self.walk();
                 self.say(Phase::Scope, "scope: the TCP or UDP payload");
+                // All paths meet here, in one state.
+                self.mix(CURSOR);
+                self.mix(CURSOR_END);
                 self.store_slot(frame::START, CURSOR);
                 self.store_slot(frame::END, CURSOR_END);
             }
@@ -313,7 +319,6 @@ impl Gen<'_> {
         self.asm.emit(Alu::Lsh.imm(R0, 2));
         self.emit_branch(Jmp::Lt.imm32(R0, 20, none));
         self.asm.emit(Alu::Add.reg(CURSOR, R0));
-        self.mix(CURSOR);
         self.emit_branch(Jmp::Gt.reg(CURSOR, CURSOR_END, none));
         self.goto(done);
         self.say(Phase::Scope, "UDP: header inside the IP payload, length");
@@ -325,7 +330,6 @@ impl Gen<'_> {
         self.asm.emit(Alu::Add.reg(R0, CURSOR));
         self.emit_branch(Jmp::Gt.reg(R0, CURSOR_END, none));
         self.mov(CURSOR_END, R0);
-        self.mix(CURSOR_END);
         self.add(CURSOR, 8);
         self.goto(done);
     }

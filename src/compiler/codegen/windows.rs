@@ -20,8 +20,10 @@ use crate::{
     compiler::Entry,
 };
 
-/// Positions of one round.
+/// Positions of one round where windows are all there is.
 const BLOCK: i32 = 128;
+/// Positions of one round for what direct access leaves over, which is rare: half the code.
+const BLOCK_OF_REST: i32 = 64;
 /// Positions between two looks at how many bytes are left.
 const STEP: i32 = 64;
 /// Offsets up to this are searched; frames are at most 65,535 bytes.
@@ -150,7 +152,7 @@ impl Gen<'_> {
     pub(super) fn window_pair(&mut self, index: usize, first: bool, exits: PassExits) {
         let matcher = self.matcher;
         let needle = Needle::new(index, &matcher.patterns[index], self.target);
-        self.pass_bounds(&needle, exits);
+        self.pass_bounds(&needle, first, exits);
         let start = self.asm.label();
         if first {
             self.reuse_first_window(needle.end_slot());
@@ -158,7 +160,7 @@ impl Gen<'_> {
             self.loop_counter(frame::ROUND);
             self.goto(start);
         }
-        self.window_scan(&needle, first.then_some(start), exits);
+        self.window_scan(&needle, BLOCK, first.then_some(start), exits);
     }
 
     /// The first window is in scratch memory already: `INNER` = start of the pass in it, `OFF` = 0,
@@ -181,10 +183,10 @@ impl Gen<'_> {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
         self.find_scratch(exits.lost);
-        self.window_scan(needle, None, exits);
+        self.window_scan(needle, BLOCK_OF_REST, None, exits);
     }
 
-    fn window_scan(&mut self, needle: &Needle, ready: Option<Label>, exits: PassExits) {
+    fn window_scan(&mut self, needle: &Needle, block: i32, ready: Option<Label>, exits: PassExits) {
         let walk = Walk {
             shortest: needle.len(),
             end_slot: needle.end_slot(),
@@ -203,35 +205,41 @@ impl Gen<'_> {
         self.say_of(
             Phase::Scan,
             needle.pattern,
-            format!("blocks of {BLOCK} positions in the window"),
+            format!("blocks of {block} positions in the window"),
         );
-        // A long literal may restart a block at every position that fails.
-        let rounds = WINDOW_BYTES / BLOCK + 2 + if needle.is_long() { BLOCK } else { 0 };
-        self.inner_head(&walk, BLOCK, rounds, &[R0, R1, R4, R6]);
+        let rounds = WINDOW_BYTES / block + 2;
+        self.inner_head(&walk, block, rounds, &[R0, R1, R4, R6]);
         let block_exits = BlockExits { hit, long };
-        let mut pending = self.pair_block(needle, 0, STEP, LaneCheck::InWindow, block_exits);
-        self.load_slot(R0, frame::WIN);
-        self.asm.emit(Alu::Sub.reg(R0, INNER));
-        self.emit_branch(Jmp::SLt.imm(R0, STEP + needle.len(), exits.done));
-        pending.extend(self.pair_block(
-            needle,
-            STEP,
-            BLOCK - STEP,
-            LaneCheck::InWindow,
-            block_exits,
-        ));
-        self.add(INNER, BLOCK);
+        let mut pending = self.pair_block(needle, 0, STEP, LaneCheck::None, block_exits);
+        if block > STEP {
+            self.load_slot(R0, frame::WIN);
+            self.asm.emit(Alu::Sub.reg(R0, INNER));
+            self.emit_branch(Jmp::SLt.imm(R0, STEP + needle.len(), exits.done));
+            let rest = self.pair_block(needle, STEP, block - STEP, LaneCheck::None, block_exits);
+            pending.extend(rest);
+        }
+        self.add(INNER, block);
         self.goto(walk.inner);
         self.next_window(&walk);
         self.candidates(needle, pending);
         self.window_long(needle, long, hit, &walk);
-        self.say_of(Phase::Report, needle.pattern, "found in a window");
+        self.window_hit(needle, hit, exits);
+    }
+
+    /// The bytes are there; do all of them belong to the packet?
+    fn window_hit(&mut self, needle: &Needle, hit: Label, exits: PassExits) {
+        self.say_of(Phase::Bounds, needle.pattern, "stale bytes behind the packet do not count");
         self.asm.bind(hit);
+        self.load_slot(R0, frame::WIN);
+        self.asm.emit(Alu::Sub.reg(R0, INNER));
+        self.load_slot(R2, LANE);
+        self.add(R2, needle.len());
+        // Candidates come in order, so those behind this one do not count either.
+        self.emit_branch(Jmp::SGt.reg(R2, R0, exits.done));
+        self.say_of(Phase::Report, needle.pattern, "found in a window");
         if self.counters.is_some() {
-            self.load_slot(R2, LANE);
             self.asm.emit(Alu::Add.reg(R2, OFF));
             self.asm.emit(Alu::Add.reg(R2, INNER));
-            self.add(R2, needle.len());
             self.load_slot(R0, frame::START);
             self.asm.emit(Alu::Sub.reg(R2, R0));
         }
