@@ -58,6 +58,12 @@ fn step<'a>(findings: &'a Value, name: &str) -> &'a Value {
     steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("no step {name}"))
 }
 
+/// The id in "the kernel says: program 12 by link 3".
+fn program_of(line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once("the kernel says: program ")?;
+    rest.split(' ').next()?.parse().ok()
+}
+
 /// The kernel frees a program a moment after its last user is gone.
 fn assert_gone(program: u64) {
     let since = Instant::now();
@@ -130,10 +136,7 @@ fn however_it_is_ended_nothing_is_left() {
         let mut program = None;
         for line in lines.by_ref() {
             let line = line.expect("UTF-8");
-            // "the kernel says: program 12 by link 3"
-            if let Some((_, rest)) = line.split_once("the kernel says: program ") {
-                program = rest.split(' ').next().and_then(|id| id.parse().ok());
-            }
+            program = program.or_else(|| program_of(&line));
             if line.contains(at) {
                 break;
             }
@@ -154,6 +157,19 @@ fn however_it_is_ended_nothing_is_left() {
         }
         assert_gone(program);
     }
+}
+
+#[test]
+fn a_reader_who_has_enough_ends_it_and_nothing_is_left() {
+    if !may_perform() {
+        return;
+    }
+    let mut child = hardwire().arg("demo").stdout(Stdio::piped()).spawn().expect("started");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let program = lines.map_while(Result::ok).find_map(|line| program_of(&line));
+    // Standard output is closed now. That is success, as for every verb.
+    assert!(child.wait().expect("ended").success());
+    assert_gone(program.expect("attached"));
 }
 
 #[test]

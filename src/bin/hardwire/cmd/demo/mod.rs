@@ -10,6 +10,7 @@ mod http;
 mod interrupt;
 mod live;
 mod offline;
+mod play;
 mod program;
 mod story;
 
@@ -17,9 +18,10 @@ use std::error::Error;
 use std::time::Instant;
 
 use clap::Args;
-use hardwire::assembler::Target;
+use hardwire::assembler::{ProgramImage, Target};
 use hardwire::compiler::Compiled;
 use hardwire::compiler::ir::Matcher;
+use hardwire::engine::Engine;
 use hardwire::loader::features;
 use serde_json::json;
 
@@ -28,6 +30,7 @@ use crate::failure::{Failure, Problem};
 use crate::output::Output;
 use interrupt::Interrupts;
 use live::{LeftOut, Stage};
+use play::Play;
 use program::{FIRST, SECOND};
 use story::{Story, grouped, quoted};
 
@@ -62,8 +65,11 @@ fn tell(story: &mut Story<'_>, interrupts: &Interrupts) -> Result<(), Failure> {
     let compiled = show_compiled(story, &first, &target)?;
     interrupts.check()?;
     match Stage::set(&first, &compiled.image)? {
-        Ok(stage) => {
-            live::perform(story, stage, &compiled, &second, &target, interrupts)?;
+        Ok(mut stage) => {
+            let program = live::verify(story, &stage)?;
+            rehearse(story, &first, &compiled.image, Some(&mut stage.kernel), interrupts)?;
+            let second_image = program::compile(&second, &target)?.image;
+            Play::new(story, stage, interrupts)?.perform(&program, &second, &second_image)?;
             story.headline("")?;
             let seconds = started.elapsed().as_secs_f64();
             story.headline(if story.is_true() {
@@ -77,9 +83,7 @@ fn tell(story: &mut Story<'_>, interrupts: &Interrupts) -> Result<(), Failure> {
             })
         }
         Err(left_out) => {
-            story.begin("rehearse", "The program meets a bundled capture in Hardwire's own BPF")?;
-            story.say("machine, beside the reference matcher that defines what is right.")?;
-            offline::rehearse(story, &first, &compiled.image, None, interrupts)?;
+            rehearse(story, &first, &compiled.image, None, interrupts)?;
             leave_out(story, &left_out)
         }
     }
@@ -93,11 +97,13 @@ fn show_compiled(
 ) -> Result<Compiled, Failure> {
     let compiled = program::compile(matcher, target)?;
     let slots = compiled.image.slot_count();
-    let text = format!("{} becomes {} BPF instructions.", quoted(FIRST), grouped(slots.into()));
+    let text = format!(
+        "{} becomes {} BPF instructions. There is no table of patterns: the bytes are constants \
+         in the code. Three pieces of it:",
+        quoted(FIRST),
+        grouped(slots.into())
+    );
     story.begin("compile", &text)?;
-    story.say(
-        "There is no table of patterns: the bytes are constants in the code. A piece of it:",
-    )?;
     program::show_excerpt(story, &compiled.image)?;
     story.finding("pattern", String::from_utf8_lossy(FIRST));
     story.finding("target", target.version.to_string());
@@ -107,13 +113,36 @@ fn show_compiled(
     Ok(compiled)
 }
 
+/// The capture, asked of two engines, or of three with `kernel`.
+fn rehearse(
+    story: &mut Story<'_>,
+    matcher: &Matcher,
+    image: &ProgramImage,
+    kernel: Option<&mut dyn Engine>,
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
+    let others = match kernel {
+        Some(_) => {
+            ", of the program in Hardwire's own BPF machine, and of the program in the kernel."
+        }
+        None => ", and of the program in Hardwire's own BPF machine. What is dropped:",
+    };
+    let text = format!(
+        "The frames of a bundled capture, asked of the reference matcher, which says what is \
+         right{others}"
+    );
+    story.begin("rehearse", &text)?;
+    offline::rehearse(story, matcher, image, kernel, interrupts)
+}
+
 /// Say what was not shown.
 fn leave_out(story: &mut Story<'_>, left_out: &LeftOut) -> Result<(), Failure> {
     let missing: Vec<_> = left_out.missing.iter().map(|c| c.name()).collect();
-    story.begin("live", "LEFT OUT: the verifier, and real traffic through a network interface.")?;
-    story.say(&left_out.why)?;
+    story.begin("live", "LEFT OUT: the verifier, and live traffic on a network interface.")?;
+    story.explain(&left_out.why)?;
     if !missing.is_empty() {
-        story.say(format!("Missing: {}. Try: sudo hardwire demo", missing.join(", ")))?;
+        story.explain(&format!("Missing: {}.", missing.join(", ")))?;
+        story.say("All of it: sudo hardwire demo")?;
     }
     story.finding("left_out", true);
     story.finding("why", left_out.why.as_str());

@@ -3,13 +3,13 @@
 use hardwire::assembler::ProgramImage;
 use hardwire::capture::Reader;
 use hardwire::compiler::Entry;
-use hardwire::compiler::ir::{Matcher, Outcome};
+use hardwire::compiler::ir::{Matcher, Outcome, Verdict};
 use hardwire::engine::{self, Engine, Reference, Vm};
 use serde_json::json;
 
 use super::interrupt::Interrupts;
 use super::program::FIRST;
-use super::story::{Story, grouped, quoted};
+use super::story::{Story, quoted};
 use crate::engine::problem;
 use crate::failure::{Failure, Problem};
 
@@ -21,6 +21,7 @@ const CAPTURE: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/demo
 struct Answers {
     frames: u64,
     matched: Vec<(u64, usize, u32)>,
+    dropped: u64,
     missed: u64,
     out_of_scope: u64,
     differences: Vec<String>,
@@ -79,7 +80,10 @@ impl Answers {
         }
         self.frames += 1;
         match expected.matches.first() {
-            Some(found) => self.matched.push((number, frame.len(), found.end)),
+            Some(found) => {
+                self.dropped += u64::from(expected.verdict == Verdict::Drop);
+                self.matched.push((number, frame.len(), found.end));
+            }
             None if expected.in_scope => self.missed += 1,
             None => self.out_of_scope += 1,
         }
@@ -103,21 +107,21 @@ impl Answers {
         for difference in &self.differences {
             story.claim(false, difference)?;
         }
-        let (matched, count) = (self.matched.len(), names.len());
-        let agree = self.differences.is_empty() && matched > 0;
+        let matched = u64::try_from(self.matched.len()).unwrap_or(u64::MAX);
+        let all = if names.len() == 2 { "both agree" } else { "all three agree" };
+        let agree = self.differences.is_empty() && matched > 0 && self.dropped == matched;
         story.finding("engines", names);
         story.finding("frames", self.frames);
         story.finding("matched", matched);
+        story.finding("dropped", self.dropped);
         story.finding("missed", self.missed);
         story.finding("out_of_scope", self.out_of_scope);
         story.finding("differences", json!(self.differences));
         story.claim(
             agree,
             format!(
-                "all {count} agree: of {} frames {matched} are dropped, {} pass, {} are out of scope",
-                grouped(self.frames),
-                self.missed,
-                self.out_of_scope
+                "{all}: of {} frames {} are dropped, {} pass, {} are out of scope",
+                self.frames, self.dropped, self.missed, self.out_of_scope
             ),
         )
     }

@@ -15,8 +15,8 @@ pub(super) const FIRST: &[u8] = b"GET /admin";
 /// What is dropped too after the replacement.
 pub(super) const SECOND: &[u8] = b"GET /backup";
 
-/// Instructions shown of one part of the program.
-const RUN_LINES_MAX: usize = 3;
+/// The parts of the program that are shown, and how many instructions of each.
+const EXCERPT: [(Phase, usize); 3] = [(Phase::Scan, 2), (Phase::Confirm, 3), (Phase::Verdict, 2)];
 
 /// Drop what carries one of `patterns`, pass the rest.
 pub(super) fn dropping(patterns: &[&[u8]]) -> Matcher {
@@ -52,13 +52,13 @@ pub(super) fn compile(matcher: &Matcher, target: &Target) -> Result<Compiled, Fa
 pub(super) fn show_excerpt(story: &mut Story<'_>, image: &ProgramImage) -> Result<(), Failure> {
     let lines = listing::lines(image);
     let runs: Vec<&[Line<'_>]> = lines.chunk_by(|_, next| !next.begins_run).collect();
-    for phase in [Phase::Scan, Phase::Confirm, Phase::Verdict] {
+    for (phase, lines_max) in EXCERPT {
         let mut of_phase = runs.iter().filter(|run| run[0].origin.phase == phase);
         let telling = of_phase.clone().find(|run| is_telling(run[0].origin));
         let Some(run) = telling.or_else(|| of_phase.next()) else { continue };
         story.reason(format!("; {}", run[0].origin))?;
         // Of what is done in the end the end matters, of the rest the beginning.
-        let count = run.len().min(RUN_LINES_MAX);
+        let count = run.len().min(lines_max);
         let shown = if phase == Phase::Verdict { &run[run.len() - count..] } else { &run[..count] };
         for line in shown {
             let constant = constant_as_text(&line.bytes);

@@ -13,6 +13,9 @@ use crate::output::{Output, Paint};
 /// Columns in front of the text of a step: its number and its name.
 const INDENT_COLUMNS: usize = 13;
 
+/// Columns of that text.
+const TEXT_COLUMNS: usize = 84;
+
 /// What the demo has shown so far.
 pub(super) struct Story<'a> {
     output: &'a mut Output,
@@ -38,16 +41,23 @@ impl<'a> Story<'a> {
         self.line("", text)
     }
 
-    /// Begin the next step, with the first line of what it is about.
+    /// Begin the next step, with what it is about in a few sentences.
     pub(super) fn begin(&mut self, name: &'static str, text: &str) -> Result<(), Failure> {
         self.steps.push(Step { name, ok: true, fields: Vec::new() });
+        let mut lines = wrapped(text).into_iter();
         let label = self.output.paint(Paint::Bold, format!("{:>2} {name:<9}", self.steps.len()));
-        self.line(&label, format!(" {text}"))
+        self.line(&label, format!(" {}", lines.next().unwrap_or_default()))?;
+        lines.try_for_each(|line| self.say(line))
     }
 
-    /// A further line of it.
+    /// A line as it is.
     pub(super) fn say(&mut self, text: impl Display) -> Result<(), Failure> {
         self.line(&" ".repeat(INDENT_COLUMNS), text)
+    }
+
+    /// Some sentences more.
+    pub(super) fn explain(&mut self, text: &str) -> Result<(), Failure> {
+        wrapped(text).into_iter().try_for_each(|line| self.say(line))
     }
 
     /// A line of origins in a listing.
@@ -136,6 +146,23 @@ impl Serialize for Step {
     }
 }
 
+/// `text` in lines of at most [`TEXT_COLUMNS`], unless a word is longer.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= TEXT_COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// A number with separators: `24,310`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -157,6 +184,15 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_are_wrapped_between_words() {
+        let long = "x".repeat(TEXT_COLUMNS - 2);
+        assert_eq!(wrapped("a b"), ["a b"]);
+        assert_eq!(wrapped(&format!("{long} b c")), [format!("{long} b"), "c".to_owned()]);
+        assert_eq!(wrapped(&format!("a {long}{long}")), ["a".to_owned(), long.repeat(2)]);
+        assert_eq!(wrapped(""), [""]);
+    }
 
     #[test]
     fn numbers_are_grouped_by_three() {
