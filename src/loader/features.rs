@@ -364,9 +364,14 @@ fn cause(e: LoadError) -> io::Error {
     }
 }
 
+/// A loop, as it is used. (Linux 6.12 refuses a `may_goto` that goes nowhere.)
 fn may_goto(asm: &mut Assembler) {
     let end = asm.label();
+    asm.emit(Size::W.load(R2, R1, 0));
+    let head = asm.here();
     asm.emit(Branch::may_goto(end));
+    asm.emit(Alu::Add.imm(R2, 1));
+    asm.emit(Branch::goto(head));
     asm.bind(end);
 }
 

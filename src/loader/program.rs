@@ -35,15 +35,11 @@ const LOG_STATS: u32 = 4;
 /// Bytes of the first log buffer.
 const LOG_BYTES_FIRST: usize = 256 * 1024;
 
-/// Most bytes of a log. A program that the verifier gives up on after a million instructions
-/// leaves about fifty bytes for each. Before Linux 6.4 the buffer keeps the *beginning* of a longer
-/// log, without the reason; that it was cut is then all that can be said.
-pub const LOG_BYTES_MAX: usize = 64 * 1024 * 1024;
-
-/// Longest log that is fetched whole where the kernel says how long it is. Since Linux 6.4 the
-/// buffer keeps the *end*, where the reason is: of a longer log the first buffer's worth is enough,
-/// and does not cost another verification of a very large program.
-pub const LOG_WHOLE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes of a log. Since Linux 6.4 the buffer keeps the *end* of a longer one, where the
+/// reason is: then the first buffer's worth is enough, and does not cost another verification of a
+/// very large program. Before, it keeps the *beginning*; then the log is asked for once more
+/// without the trace, and the reason is known but not the place.
+pub const LOG_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Most bytes of a log that is asked for once more with all states in it, which makes it about five
 /// times as long: what kernels before 5.17 need to show the registers at the failure.
@@ -337,14 +333,24 @@ impl Attempt<'_> {
             let loaded = self.load(Some(Log { level, buffer: &mut buffer }));
             let full = matches!(&loaded.program, Err(e) if e.raw_os_error() == Some(libc::ENOSPC));
             let told = usize::try_from(loaded.log_bytes).expect("u32 fits");
-            if !full || size >= LOG_BYTES_MAX || told > LOG_WHOLE_BYTES_MAX {
+            if !full || told > LOG_BYTES_MAX {
                 return (loaded.program, log_text(&buffer), !full);
+            }
+            if size >= LOG_BYTES_MAX {
+                return self.load_without_trace();
             }
             // A little more than told, because states and times may print differently the next
             // time. A kernel before 6.4 tells nothing.
             let more = if told > size { told + told / 8 } else { size * 4 };
             size = more.min(LOG_BYTES_MAX);
         }
+    }
+
+    /// Load with a log that holds only messages and statistics; never whole.
+    fn load_without_trace(&self) -> (io::Result<OwnedFd>, String, bool) {
+        let mut buffer = vec![0; LOG_BYTES_FIRST];
+        let loaded = self.load(Some(Log { level: LOG_STATS, buffer: &mut buffer }));
+        (loaded.program, log_text(&buffer), false)
     }
 
     /// What verifying the program takes; nothing if it does not load again.

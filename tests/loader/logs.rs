@@ -22,6 +22,16 @@ fn golden_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/verifier_log")
 }
 
+/// Are the golden logs here? Not where the test runs without its sources, as in a guest.
+fn have_golden() -> bool {
+    let have = golden_dir().is_dir();
+    if !have {
+        assert!(!PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml").exists());
+        eprintln!("skipped: the golden logs are not here");
+    }
+    have
+}
+
 fn updating() -> bool {
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     assert!(!(update && std::env::var_os("CI").is_some()), "CI never rewrites expectations");
@@ -29,7 +39,7 @@ fn updating() -> bool {
 }
 
 /// Bytes of a log that are kept: the end is what counts.
-const KEPT_BYTES_MAX: usize = 4096;
+const KEPT_BYTES_MAX: usize = 2048;
 
 /// What is read in a log, as the head of a golden file.
 fn reading(kernel: &str, program: &str, log: &VerifierLog) -> String {
@@ -60,6 +70,9 @@ fn header<'a>(file: &'a str, key: &str) -> &'a str {
 
 #[test]
 fn logs_of_several_kernels_are_read_as_recorded() {
+    if !have_golden() {
+        return;
+    }
     let update = updating();
     let mut failures = Vec::new();
     let mut count = 0;
@@ -133,7 +146,6 @@ fn wrong(bad: &Bad, image: &ProgramImage, e: &LoadError, log: &VerifierLog) -> V
 fn record(bad: &Bad, log: &VerifierLog) {
     let release = host::release().expect("proc is mounted");
     let version = host::version().expect("proc is mounted");
-    let kernel = release.split('-').next().unwrap_or_default();
     let from = log.whole.len().saturating_sub(KEPT_BYTES_MAX);
     // Whole lines, so that the first one is not a half.
     let from = if from == 0 { 0 } else { from + log.whole[from..].find('\n').unwrap_or(0) + 1 };
@@ -141,7 +153,7 @@ fn record(bad: &Bad, log: &VerifierLog) {
     let kept = VerifierLog::read(text, true, None);
     let path = golden_dir().join(format!("{version}-{}.txt", bad.what));
     fs::create_dir_all(golden_dir()).expect("made");
-    fs::write(path, format!("{}---\n{text}", reading(kernel, bad.what, &kept))).expect("written");
+    fs::write(path, format!("{}---\n{text}", reading(&release, bad.what, &kept))).expect("written");
 }
 
 #[test]
@@ -174,8 +186,11 @@ fn golden_texts() -> Vec<String> {
 
 #[test]
 fn a_log_cut_anywhere_is_still_read() {
+    if !have_golden() {
+        return;
+    }
     for text in golden_texts() {
-        for at in (0..text.len()).filter(|&at| text.is_char_boundary(at)).step_by(7) {
+        for at in (0..text.len()).filter(|&at| text.is_char_boundary(at)).step_by(41) {
             for part in [&text[..at], &text[at..]] {
                 let log = VerifierLog::read(part, false, None);
                 assert!(!log.reason.is_empty() && !log.to_string().contains('\n'));

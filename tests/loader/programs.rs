@@ -7,7 +7,7 @@ use hardwire::{
         Size, Target,
         insn::Imm64,
     },
-    loader::{LoadError, LoadOptions, Program, TestRunError, test_run},
+    loader::{LoadError, LoadOptions, Program, TestRunError, features, test_run},
 };
 
 use super::{image, may_load, returning, spec};
@@ -111,6 +111,10 @@ fn a_socket_filter_sees_the_packet_behind_fourteen_bytes() {
 #[test]
 fn a_program_with_fragments_takes_a_packet_of_sixty_thousand_bytes() {
     if !may_load() {
+        return;
+    }
+    if !features::XDP_FRAGS.support().is_yes() {
+        eprintln!("skipped: this kernel has no XDP fragments");
         return;
     }
     let mut asm = Assembler::new("frags", ProgramKind::Xdp);
