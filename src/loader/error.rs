@@ -270,3 +270,52 @@ impl TestRunError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn os(errno: i32) -> io::Error {
+        io::Error::from_raw_os_error(errno)
+    }
+
+    fn privilege(missing: &[Capability]) -> LoadError {
+        LoadError::Privilege {
+            name: "p".to_owned(),
+            kind: "xdp",
+            missing: missing.to_vec(),
+            source: os(libc::EPERM),
+        }
+    }
+
+    #[test]
+    fn a_kernel_without_bpf_says_what_works_without_it() {
+        assert_eq!(LoadError::NoBpf.to_string(), "this kernel has no bpf(2)");
+        assert!(LoadError::NoBpf.hint().expect("advice").contains("CONFIG_BPF_SYSCALL"));
+        let map = MapError::Create {
+            name: "m".to_owned(),
+            kind: MapKind::Hash,
+            key_bytes: 4,
+            value_bytes: 8,
+            entries: 1,
+            missing: Vec::new(),
+            source: os(libc::ENOSYS),
+        };
+        assert!(map.hint().expect("advice").contains("CONFIG_BPF_SYSCALL"));
+    }
+
+    #[test]
+    fn advice_names_the_capabilities_that_are_missing_and_nothing_if_none_is() {
+        let hint = privilege(&[Capability::Bpf, Capability::NetAdmin]).hint().expect("advice");
+        assert_eq!(hint, "run as root, or `setcap cap_bpf,cap_net_admin+ep $(which hardwire)`");
+        let hint = privilege(&[]).hint().expect("advice");
+        assert!(hint.contains("user namespace") && !hint.contains("setcap"), "{hint}");
+        let large = |limit| LoadError::TooLarge { name: "p".to_owned(), slots: 5000, limit };
+        assert!(large(4096).hint().expect("advice").contains("cap_bpf"));
+        assert_eq!(large(1_000_000).hint(), None);
+        assert_eq!(
+            large(4096).to_string(),
+            "program \"p\" has 5000 slots; this process may load 4096"
+        );
+    }
+}

@@ -8,6 +8,7 @@
 //! What it does not do: it never mounts, changes a sysctl or attaches anything it was not told to,
 //! and it does not know what a program is for.
 
+pub mod btf;
 pub mod capability;
 pub mod error;
 pub mod features;

@@ -16,6 +16,7 @@ mod logs;
 mod maps;
 mod probes;
 mod programs;
+mod rights;
 
 fn skip(why: &str) {
     let required = std::env::var_os("KERNEL_TESTS").is_some_and(|v| v == "required");

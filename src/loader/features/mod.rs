@@ -5,20 +5,16 @@
 //! backport; [`Feature::since`] is for messages and for testing the probes themselves. Probes leave
 //! nothing behind and attach nothing.
 
+mod probes;
+
 use std::{fs, io, sync::OnceLock};
 
 use super::{
-    LoadError, LoadOptions, Map, Program, Values,
+    LoadError, LoadOptions, Program,
     capability::{self, Capabilities, Capability, list, setcap},
-    host, sys, test_run,
+    host,
 };
-use crate::assembler::{
-    Alu, Assembler, Branch, Helper, Insn, Jmp, KernelVersion, MapKind, MapSpec, ProgramImage,
-    ProgramKind,
-    Reg::{R0, R1, R2, R3, R4, R10},
-    Size, Target, Width,
-    insn::Bits,
-};
+use crate::assembler::{KernelVersion, MapKind, ProgramKind, Target};
 
 /// The outcome of one probe.
 #[derive(Debug)]
@@ -118,18 +114,18 @@ pub static MAY_GOTO: Feature = Feature::new(
     "loops that need no proof of their length",
     (6, 9),
     Depends::Release,
-    || loads(ProgramKind::SocketFilter, may_goto),
+    || probes::loads(ProgramKind::SocketFilter, probes::may_goto),
 );
 /// `gotol`.
 pub static GOTOL: Feature =
-    Feature::new("gotol", "jumps with 32-bit offsets", (6, 6), Depends::Release, gotol);
+    Feature::new("gotol", "jumps with 32-bit offsets", (6, 6), Depends::Release, probes::gotol);
 /// ISA v3.
 pub static ISA_V3: Feature = Feature::new(
     "isa_v3",
     "32-bit arithmetic and 32-bit compares",
     (5, 1),
     Depends::Release,
-    || loads(ProgramKind::SocketFilter, isa_v3),
+    || probes::loads(ProgramKind::SocketFilter, probes::isa_v3),
 );
 /// ISA v4.
 pub static ISA_V4: Feature = Feature::new(
@@ -137,7 +133,7 @@ pub static ISA_V4: Feature = Feature::new(
     "sign extension, signed division, byte swap",
     (6, 6),
     Depends::Release,
-    || loads(ProgramKind::SocketFilter, isa_v4),
+    || probes::loads(ProgramKind::SocketFilter, probes::isa_v4),
 );
 /// Multi-buffer XDP.
 pub static XDP_FRAGS: Feature = Feature::new(
@@ -145,7 +141,7 @@ pub static XDP_FRAGS: Feature = Feature::new(
     "XDP on frames of several buffers",
     (5, 18),
     Depends::Release,
-    || loads(ProgramKind::Xdp, xdp_frags),
+    || probes::loads(ProgramKind::Xdp, probes::xdp_frags),
 );
 /// Differences of pointers.
 pub static PERFMON: Feature = Feature::new(
@@ -153,12 +149,12 @@ pub static PERFMON: Feature = Feature::new(
     "arithmetic with pointers and unknown offsets: the fast scan",
     (5, 8),
     Depends::Privilege,
-    || loads(ProgramKind::SocketFilter, pointer_difference),
+    || probes::loads(ProgramKind::SocketFilter, probes::pointer_difference),
 );
 /// Ring buffers.
 pub static RINGBUF: Feature =
     Feature::new("ringbuf", "ring buffers for events", (5, 8), Depends::Release, || {
-        creates(MapKind::RingBuf, 0, 0, 65_536)
+        probes::creates(MapKind::RingBuf, 0, 0, 65_536)
     });
 /// XDP by bpf_link.
 pub static XDP_LINK: Feature = Feature::new(
@@ -166,7 +162,7 @@ pub static XDP_LINK: Feature = Feature::new(
     "XDP held by a bpf_link that goes with the process",
     (5, 9),
     Depends::Release,
-    xdp_link,
+    probes::xdp_link,
 );
 /// Test runs of XDP.
 pub static TEST_RUN_XDP: Feature = Feature::new(
@@ -174,7 +170,7 @@ pub static TEST_RUN_XDP: Feature = Feature::new(
     "running XDP programs on given bytes",
     (4, 12),
     Depends::Release,
-    || runs(ProgramKind::Xdp),
+    || probes::runs(ProgramKind::Xdp),
 );
 /// Test runs of socket filters.
 pub static TEST_RUN_SOCKET: Feature = Feature::new(
@@ -182,12 +178,12 @@ pub static TEST_RUN_SOCKET: Feature = Feature::new(
     "running socket filters on given bytes",
     (4, 12),
     Depends::Release,
-    || runs(ProgramKind::SocketFilter),
+    || probes::runs(ProgramKind::SocketFilter),
 );
 /// Batch lookup in arrays.
 pub static BATCH: Feature =
     Feature::new("batch", "reading an array map with one call", (5, 6), Depends::Release, || {
-        batch(MapKind::Array)
+        probes::batch(MapKind::Array)
     });
 /// Batch lookup in per-CPU arrays.
 pub static BATCH_PER_CPU: Feature = Feature::new(
@@ -195,22 +191,35 @@ pub static BATCH_PER_CPU: Feature = Feature::new(
     "reading a per-CPU array map with one call",
     (5, 13),
     Depends::Release,
-    || batch(MapKind::PerCpuArray),
+    || probes::batch(MapKind::PerCpuArray),
+);
+/// The kernel's own substring search.
+pub static STRNSTR: Feature = Feature::new(
+    "bpf_strnstr",
+    "the kernel's own substring search, which the benchmark compares with",
+    (6, 17),
+    Depends::Configuration,
+    probes::strnstr,
 );
 /// The JIT compiler.
-pub static JIT: Feature =
-    Feature::new("jit", "programs become machine code", (3, 18), Depends::Configuration, jit);
+pub static JIT: Feature = Feature::new(
+    "jit",
+    "programs become machine code",
+    (3, 18),
+    Depends::Configuration,
+    probes::jit,
+);
 /// Type information of the kernel.
 pub static BTF: Feature = Feature::new(
     "btf",
     "the kernel describes its own types: kernel functions, tracing",
     (5, 4),
     Depends::Configuration,
-    btf,
+    probes::has_btf,
 );
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 14] = [
+pub static ALL: [&Feature; 15] = [
     &ISA_V3,
     &ISA_V4,
     &MAY_GOTO,
@@ -223,6 +232,7 @@ pub static ALL: [&Feature; 14] = [
     &BATCH_PER_CPU,
     &TEST_RUN_XDP,
     &TEST_RUN_SOCKET,
+    &STRNSTR,
     &JIT,
     &BTF,
 ];
@@ -280,7 +290,7 @@ impl ProbeError {
 /// [`ProbeError`] if not even the smallest program can be loaded.
 pub fn target() -> Result<Target, ProbeError> {
     let version = host::version().map_err(|source| ProbeError::Version { source })?;
-    match Program::load(&returning(ProgramKind::SocketFilter), &LoadOptions::default()) {
+    match Program::load(&probes::returning(ProgramKind::SocketFilter), &LoadOptions::default()) {
         Ok(_) => {}
         Err(LoadError::NoBpf) => return Err(ProbeError::NoBpf),
         Err(LoadError::Privilege { missing, .. }) => return Err(ProbeError::Privilege { missing }),
@@ -303,223 +313,6 @@ pub fn target() -> Result<Target, ProbeError> {
 pub fn unprivileged_bpf_disabled() -> Option<u8> {
     let text = fs::read_to_string("/proc/sys/kernel/unprivileged_bpf_disabled").ok()?;
     text.trim().parse().ok()
-}
-
-/// A program of what `write` emits and a return of 0.
-fn program(kind: ProgramKind, write: impl FnOnce(&mut Assembler)) -> ProgramImage {
-    let mut asm = Assembler::new("probe", kind);
-    write(&mut asm);
-    asm.emit(Alu::Mov.imm(R0, 0));
-    asm.emit(Insn::exit());
-    asm.finish(&Target::newest()).expect("a handful of instructions")
-}
-
-fn returning(kind: ProgramKind) -> ProgramImage {
-    program(kind, |_| {})
-}
-
-/// Load a program that needs the feature. A refusal counts only if a program without it loads.
-fn load(kind: ProgramKind, write: fn(&mut Assembler)) -> Result<Program, Support> {
-    let refusal = match Program::load(&program(kind, write), &LoadOptions::default()) {
-        Ok(program) => return Ok(program),
-        Err(e) => e,
-    };
-    match Program::load(&returning(kind), &LoadOptions::default()) {
-        Ok(_) => Err(no_or_unknown(refusal)),
-        Err(control) => Err(Support::Unknown(cause(control))),
-    }
-}
-
-fn loads(kind: ProgramKind, write: fn(&mut Assembler)) -> Support {
-    load(kind, write).map_or_else(|support| support, |_| Support::Yes)
-}
-
-/// The kernel has refused something although it accepts the like of it.
-fn no_or_unknown(refusal: LoadError) -> Support {
-    match refusal {
-        LoadError::Rejected { .. } => Support::No,
-        LoadError::Refused { source, .. } => match source.raw_os_error() {
-            // Flags and opcodes that a kernel does not know.
-            Some(libc::EINVAL | libc::E2BIG | sys::ENOTSUPP) => Support::No,
-            _ => Support::Unknown(source),
-        },
-        LoadError::NoBpf
-        | LoadError::Image { .. }
-        | LoadError::Map { .. }
-        | LoadError::Privilege { .. }
-        | LoadError::TooLarge { .. } => Support::Unknown(cause(refusal)),
-    }
-}
-
-/// The kernel's answer in a load error, or the error's text.
-fn cause(e: LoadError) -> io::Error {
-    match e {
-        LoadError::NoBpf => io::Error::from_raw_os_error(libc::ENOSYS),
-        LoadError::Rejected { source, .. }
-        | LoadError::Refused { source, .. }
-        | LoadError::Privilege { source, .. } => source,
-        LoadError::Image { .. } | LoadError::Map { .. } | LoadError::TooLarge { .. } => {
-            io::Error::other(e.to_string())
-        }
-    }
-}
-
-/// A loop, as it is used. (Linux 6.12 refuses a `may_goto` that goes nowhere.)
-fn may_goto(asm: &mut Assembler) {
-    let end = asm.label();
-    asm.emit(Size::W.load(R2, R1, 0));
-    let head = asm.here();
-    asm.emit(Branch::may_goto(end));
-    asm.emit(Alu::Add.imm(R2, 1));
-    asm.emit(Branch::goto(head));
-    asm.bind(end);
-}
-
-/// Kernels that do not know `gotol` may take it for `goto +0`, so it has to jump.
-fn gotol() -> Support {
-    let loaded = load(ProgramKind::SocketFilter, |asm| {
-        let miss = asm.label();
-        asm.emit(Size::W.load(R2, R1, 0));
-        asm.emit(Jmp::Eq.imm(R2, 0, miss));
-        asm.emit(Insn::GotoLong { off: 2 });
-        asm.bind(miss);
-        asm.emit(Alu::Mov.imm(R0, 1));
-        asm.emit(Insn::exit());
-    });
-    match loaded {
-        Err(support) => support,
-        // 46 bytes behind the Ethernet header: the length is not 0.
-        Ok(program) => match test_run::run(&program, &[0; 60], 1, false) {
-            Ok(run) if run.retval == 0 => Support::Yes,
-            Ok(_) => Support::No,
-            Err(e) => Support::Unknown(io::Error::other(e.to_string())),
-        },
-    }
-}
-
-fn isa_v3(asm: &mut Assembler) {
-    let end = asm.label();
-    asm.emit(Size::W.load(R2, R1, 0));
-    asm.emit(Alu::Add.imm32(R2, 1));
-    asm.emit(Jmp::Lt.imm32(R2, 5, end));
-    asm.bind(end);
-}
-
-fn isa_v4(asm: &mut Assembler) {
-    asm.emit(Size::W.load(R2, R1, 0));
-    asm.emit(Insn::MovSx { width: Width::W64, from: Bits::B8, dst: R2, src: R2 });
-    asm.emit(Alu::SDiv.imm(R2, 3));
-}
-
-fn xdp_frags(asm: &mut Assembler) {
-    asm.set_frags(true);
-    asm.emit(Alu::Mov.imm(R2, 0));
-    asm.emit(Alu::Mov.reg(R3, R10));
-    asm.emit(Alu::Add.imm(R3, -8));
-    asm.emit(Alu::Mov.imm(R4, 8));
-    asm.emit(Insn::call(Helper::XdpLoadBytes));
-}
-
-/// The difference of two pointers is a number that says something about an address: allowed with
-/// `CAP_PERFMON` only, for every program type alike.
-fn pointer_difference(asm: &mut Assembler) {
-    asm.emit(Alu::Mov.reg(R2, R10));
-    asm.emit(Alu::Add.imm(R2, -8));
-    asm.emit(Alu::Mov.reg(R3, R10));
-    asm.emit(Alu::Sub.reg(R3, R2));
-}
-
-fn spec(kind: MapKind, key_bytes: u32, value_bytes: u32, entries_max: u32) -> MapSpec {
-    MapSpec { name: "probe".to_owned(), kind, key_bytes, value_bytes, entries_max, flags: 0 }
-}
-
-fn creates(kind: MapKind, key_bytes: u32, value_bytes: u32, entries: u32) -> Support {
-    match Map::create(&spec(kind, key_bytes, value_bytes, entries)) {
-        Ok(_) => Support::Yes,
-        Err(super::MapError::Create { source, .. })
-            if source.raw_os_error() == Some(libc::EINVAL) =>
-        {
-            match Map::create(&spec(MapKind::Array, 4, 8, 1)) {
-                Ok(_) => Support::No,
-                Err(_) => Support::Unknown(source),
-            }
-        }
-        Err(super::MapError::Create { source, .. }) => Support::Unknown(source),
-        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
-    }
-}
-
-fn batch(kind: MapKind) -> Support {
-    let map = match Map::create(&spec(kind, 4, 8, 4)) {
-        Ok(map) => map,
-        Err(super::MapError::Create { source, .. }) => return Support::Unknown(source),
-        Err(e) => return Support::Unknown(io::Error::other(e.to_string())),
-    };
-    match map.read_array().as_ref().map(Values::entries) {
-        Ok(4) if map.reads_in_batches() == Some(true) => Support::Yes,
-        Ok(_) => Support::No,
-        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
-    }
-}
-
-/// A kernel with XDP links finds that a card cannot run the program and says `EOPNOTSUPP`, one
-/// without does not know the attach type and says `EINVAL`. Loopback has no card, so nothing can
-/// be attached by this.
-fn xdp_link() -> Support {
-    const LOOPBACK: u32 = 1;
-    const OFFLOAD: u32 = 1 << 3;
-    let program = match load(ProgramKind::Xdp, |_| {}) {
-        Ok(program) => program,
-        Err(support) => return support,
-    };
-    let fd = std::os::fd::AsFd::as_fd(&program);
-    match sys::link::create(fd, LOOPBACK, sys::link::XDP, OFFLOAD) {
-        Ok(_) => Support::Yes,
-        Err(e) => match e.raw_os_error() {
-            Some(libc::EOPNOTSUPP | libc::EBUSY | libc::EEXIST) => Support::Yes,
-            Some(libc::EINVAL) => Support::No,
-            _ => Support::Unknown(e),
-        },
-    }
-}
-
-fn runs(kind: ProgramKind) -> Support {
-    let program = match load(kind, |_| {}) {
-        Ok(program) => program,
-        Err(support) => return support,
-    };
-    match test_run::run(&program, &[0; 60], 1, false) {
-        Ok(_) => Support::Yes,
-        Err(super::TestRunError::NotRunnable { .. }) => Support::No,
-        Err(super::TestRunError::PacketSize { source, .. }) => match source.raw_os_error() {
-            Some(libc::EINVAL) => Support::No,
-            _ => Support::Unknown(source),
-        },
-        Err(e) => Support::Unknown(io::Error::other(e.to_string())),
-    }
-}
-
-fn jit() -> Support {
-    let info = match load(ProgramKind::SocketFilter, |_| {}) {
-        Ok(program) => program.info(),
-        Err(support) => return support,
-    };
-    match info {
-        Ok(info) if info.jited_prog_len > 0 => Support::Yes,
-        Ok(info) if info.xlated_prog_len > 0 => Support::No,
-        Ok(_) => Support::Unknown(io::Error::from_raw_os_error(libc::EPERM)),
-        Err(e) => Support::Unknown(e),
-    }
-}
-
-fn btf() -> Support {
-    match fs::metadata("/sys/kernel/btf/vmlinux") {
-        Ok(_) => Support::Yes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && fs::metadata("/sys/kernel").is_ok() => {
-            Support::No
-        }
-        Err(e) => Support::Unknown(e),
-    }
 }
 
 /// Capabilities that attaching with the fast scan needs and this process lacks.

@@ -1,0 +1,131 @@
+//! What a process with fewer capabilities is told. This program runs itself again with a smaller
+//! bounding set, through `setpriv`.
+
+use std::process::Command;
+
+use hardwire::{
+    assembler::{Alu, Insn, ProgramKind, Reg::R0, Reg::R1, Reg::R2, Reg::R3, Size},
+    loader::{LoadOptions, Map, Program, features},
+};
+
+use super::{image, may_load, returning, spec};
+
+/// Prints what the process with fewer rights finds, a fact a line.
+#[test]
+#[ignore = "the other test runs it with fewer rights"]
+fn child() {
+    for feature in features::ALL {
+        println!("fact {}: {}", feature.name, feature.support().name());
+    }
+    match features::target() {
+        Ok(target) => println!(
+            "fact target: may_goto {} perfmon {} xdp_frags {} slots {}",
+            target.may_goto, target.perfmon, target.xdp_frags, target.slots_max
+        ),
+        Err(e) => println!("fact target: {e}; {}", e.hint().unwrap_or_default()),
+    }
+    match Map::create(&spec("m", hardwire::assembler::MapKind::Hash, 4, 4, 1)) {
+        Ok(_) => println!("fact map: created"),
+        Err(e) => println!("fact map: {e}; {}", e.hint().unwrap_or_default()),
+    }
+    let difference = image(ProgramKind::Xdp, |asm| {
+        asm.emit(Size::W.load(R2, R1, 0));
+        asm.emit(Size::W.load(R3, R1, 4));
+        asm.emit(Alu::Sub.reg(R3, R2));
+        asm.emit(Alu::Mov.imm(R0, 2));
+        asm.emit(Insn::exit());
+    });
+    for (what, image) in [("xdp", returning(2)), ("difference", difference)] {
+        match Program::load(&image, &LoadOptions::default()) {
+            Ok(_) => println!("fact {what}: loaded"),
+            Err(e) => println!("fact {what}: {e}; {}", e.hint().unwrap_or_default()),
+        }
+    }
+}
+
+/// The facts that a process with these capabilities only finds.
+fn facts(capabilities: &str) -> Option<Vec<(String, String)>> {
+    let set = format!("--bounding-set=-all{capabilities}");
+    let me = std::env::current_exe().expect("known");
+    let run = Command::new("setpriv")
+        .args([&set, "--inh-caps=-all"])
+        .arg(me)
+        .args(["rights::child", "--exact", "--ignored", "--nocapture"])
+        .output()
+        .ok()?;
+    let text = String::from_utf8(run.stdout).expect("text");
+    assert!(run.status.success(), "{text}\n{}", String::from_utf8_lossy(&run.stderr));
+    let facts = text.lines().filter_map(|l| l.split_once("fact ")?.1.split_once(": "));
+    Some(facts.map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+}
+
+#[test]
+fn a_process_with_fewer_rights_is_told_what_is_missing() {
+    if !may_load() {
+        return;
+    }
+    // (capabilities, [(fact, beginning, part)])
+    type Expected = &'static [(&'static str, &'static str, &'static str)];
+    let cases: &[(&str, Expected)] = &[
+        (
+            "",
+            &[
+                ("may_goto", "unknown", ""),
+                ("xdp_frags", "unknown", ""),
+                ("ringbuf", "unknown", ""),
+                (
+                    "target",
+                    "probing the kernel is not permitted: missing CAP_BPF",
+                    "`setcap cap_bpf,cap_net_admin,cap_perfmon+ep $(which hardwire)`",
+                ),
+                ("map", "creating map \"m\" (hash, 1 entries", "`setcap cap_bpf+ep"),
+                (
+                    "xdp",
+                    "loading xdp program \"test\" is not permitted: missing CAP_BPF and CAP_NET_ADMIN",
+                    "`setcap cap_bpf,cap_net_admin+ep $(which hardwire)`",
+                ),
+            ],
+        ),
+        (
+            ",+bpf",
+            &[
+                ("isa_v3", "yes", ""),
+                ("perfmon", "no", ""),
+                ("xdp_frags", "unknown", ""),
+                ("xdp_link", "unknown", ""),
+                ("test_run_socket", "yes", ""),
+                ("test_run_xdp", "unknown", ""),
+                ("target", "may_goto", "perfmon false xdp_frags false slots 1000000"),
+                ("map", "created", ""),
+                ("xdp", "loading xdp program", "missing CAP_NET_ADMIN"),
+            ],
+        ),
+        (
+            ",+bpf,+net_admin",
+            &[
+                ("perfmon", "no", ""),
+                ("test_run_xdp", "yes", ""),
+                ("xdp_link", "yes", ""),
+                ("target", "may_goto", "perfmon false"),
+                ("xdp", "loaded", ""),
+                ("difference", "the verifier rejected program", "needs CAP_PERFMON"),
+            ],
+        ),
+        (",+bpf,+net_admin,+perfmon", &[("perfmon", "yes", ""), ("difference", "loaded", "")]),
+    ];
+    for (capabilities, expected) in cases {
+        if capabilities.is_empty() && features::unprivileged_bpf_disabled() == Some(0) {
+            eprintln!("not looked at: everybody may load socket filters here");
+            continue;
+        }
+        let Some(facts) = facts(capabilities) else {
+            eprintln!("skipped: no setpriv");
+            return;
+        };
+        for (name, beginning, part) in *expected {
+            let fact = facts.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str());
+            let good = fact.is_some_and(|v| v.starts_with(beginning) && v.contains(part));
+            assert!(good, "with {capabilities:?} {name} is {fact:?}");
+        }
+    }
+}
