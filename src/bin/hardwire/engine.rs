@@ -2,13 +2,16 @@
 //!
 //! The reference matcher defines the answer; the vm and the kernel run the generated program.
 
+use std::borrow::Cow;
+
 use clap::ValueEnum;
 use hardwire::assembler::{ProgramImage, Target};
-use hardwire::compiler::ir::{Match, Matcher, Outcome, Report};
-use hardwire::compiler::{self, Entry, reference, scope::Hook};
+use hardwire::compiler::ir::{Matcher, Outcome, Report, Scope};
+use hardwire::compiler::{self, Entry};
 use hardwire::engine::{self, Engine, EngineError, Kernel, Reference, Vm};
 
 use crate::failure::{Failure, Problem};
+use crate::frame;
 use crate::options::TargetOption;
 use crate::output::Output;
 
@@ -36,47 +39,87 @@ impl EngineWord {
     }
 }
 
+/// How an input reaches a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As it is, by this entry.
+    Plain(Entry),
+    /// As the UDP payload of a made frame, by XDP: the kernel runs XDP programs on Ethernet frames
+    /// only, and a haystack is none.
+    Framed,
+}
+
+impl Form {
+    fn entry(self) -> Entry {
+        match self {
+            Self::Plain(entry) => entry,
+            Self::Framed => Entry::Xdp,
+        }
+    }
+
+    fn matcher(self, matcher: &Matcher) -> Matcher {
+        match self {
+            Self::Plain(_) => matcher.clone(),
+            Self::Framed => Matcher { scope: Scope::Payload, ..matcher.clone() },
+        }
+    }
+
+    fn input(self, input: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Self::Plain(_) => input.into(),
+            Self::Framed => frame::udp(input).into(),
+        }
+    }
+}
+
 /// What is asked, and the programs that answer.
 pub(crate) struct Question {
-    matcher: Matcher,
     word: EngineWord,
-    vm: Option<Prepared>,
-    kernel: Option<Prepared>,
+    /// What the vm runs, and what the reference answers.
+    first: Prepared,
+    /// What the kernel runs; its answer is that of the first one.
+    kernel: Vec<Prepared>,
 }
 
 struct Prepared {
-    entry: Entry,
-    image: ProgramImage,
+    form: Form,
+    matcher: Matcher,
+    image: Option<ProgramImage>,
 }
 
 impl Question {
     /// Compile what the engine `word` needs: the vm runs a program for `vm`, the kernel one for
-    /// `kernel`.
+    /// each of `kernel`.
     ///
     /// # Errors
     ///
     /// The patterns do not fit into a program for this target.
     pub(crate) fn new(
-        matcher: Matcher,
+        matcher: &Matcher,
         word: EngineWord,
         vm: Entry,
-        kernel: Entry,
+        kernel: &[Form],
         target: &Target,
     ) -> Result<Self, Failure> {
-        let (in_vm, in_kernel) = match word {
-            EngineWord::Reference => (false, false),
-            EngineWord::Vm => (true, false),
-            EngineWord::Kernel | EngineWord::All => (true, true),
-        };
-        let prepare = |entry| -> Result<Prepared, Failure> {
+        let prepare = |form: Form| -> Result<Prepared, Failure> {
+            let matcher = form.matcher(matcher);
             let options = compiler::Options::default();
-            let compiled = compiler::compile(&matcher, entry, target, &options)
+            let compiled = compiler::compile(&matcher, form.entry(), target, &options)
                 .map_err(|error| Problem::of_compilation(&error))?;
-            Ok(Prepared { entry, image: compiled.image })
+            Ok(Prepared { form, matcher, image: Some(compiled.image) })
         };
-        let vm = in_vm.then(|| prepare(vm)).transpose()?;
-        let kernel = in_kernel.then(|| prepare(kernel)).transpose()?;
-        Ok(Self { matcher, word, vm, kernel })
+        let form = Form::Plain(vm);
+        let first = match word {
+            EngineWord::Reference => Prepared { form, matcher: matcher.clone(), image: None },
+            EngineWord::Vm | EngineWord::Kernel | EngineWord::All => prepare(form)?,
+        };
+        let kernel = match word {
+            EngineWord::Reference | EngineWord::Vm => &[],
+            EngineWord::Kernel => &kernel[..kernel.len().min(1)],
+            EngineWord::All => kernel,
+        };
+        let kernel = kernel.iter().map(|form| prepare(*form)).collect::<Result<_, _>>()?;
+        Ok(Self { word, first, kernel })
     }
 }
 
@@ -102,11 +145,18 @@ pub(crate) enum Agreement {
 
 /// The engines that were asked for.
 pub(crate) struct Panel<'a> {
-    matcher: &'a Matcher,
-    first: Box<dyn Engine + 'a>,
-    first_entry: Entry,
-    kernel: Option<(Kernel<'a>, Entry)>,
+    first: Member<'a>,
+    kernel: Vec<Member<'a>>,
     compare: bool,
+}
+
+/// One engine with what it was made for.
+struct Member<'a> {
+    engine: Box<dyn Engine + 'a>,
+    form: Form,
+    matcher: &'a Matcher,
+    /// The same question with all matches reported: one that is named must be among these.
+    all: Matcher,
 }
 
 impl<'a> Panel<'a> {
@@ -116,20 +166,22 @@ impl<'a> Panel<'a> {
     ///
     /// An engine cannot run here: the kernel does not take the program, or rights are missing.
     pub(crate) fn new(question: &'a Question) -> Result<Self, Failure> {
-        let matcher = &question.matcher;
-        let (first, first_entry): (Box<dyn Engine + 'a>, Entry) = match &question.vm {
-            Some(Prepared { entry, image }) => {
-                (Box::new(Vm::new(matcher, *entry, image).map_err(|e| problem(&e))?), *entry)
+        let Prepared { form, matcher, image } = &question.first;
+        let engine: Box<dyn Engine + 'a> = match image {
+            Some(image) => {
+                Box::new(Vm::new(matcher, form.entry(), image).map_err(|e| problem(&e))?)
             }
-            None => (Box::new(Reference::new(matcher, Entry::Xdp)), Entry::Xdp),
+            None => Box::new(Reference::new(matcher, form.entry())),
         };
-        let kernel = match &question.kernel {
-            Some(Prepared { entry, image }) => {
-                Some((Kernel::new(matcher, *entry, image).map_err(|e| problem(&e))?, *entry))
-            }
-            None => None,
-        };
-        Ok(Self { matcher, first, first_entry, kernel, compare: question.word == EngineWord::All })
+        let first = Member::new(engine, &question.first);
+        let mut kernel = Vec::new();
+        for prepared in &question.kernel {
+            let Prepared { form, matcher, image } = prepared;
+            let Some(image) = image else { continue };
+            let engine = Kernel::new(matcher, form.entry(), image).map_err(|e| problem(&e))?;
+            kernel.push(Member::new(Box::new(engine), prepared));
+        }
+        Ok(Self { first, kernel, compare: question.word == EngineWord::All })
     }
 
     /// What becomes of `input`, and what is found in it.
@@ -138,57 +190,59 @@ impl<'a> Panel<'a> {
     ///
     /// An engine could not run. "Not found" is not an error, and a difference is an answer.
     pub(crate) fn ask(&mut self, input: &[u8]) -> Result<Answer, Problem> {
-        let by_kernel = match &mut self.kernel {
-            None => None,
-            Some((kernel, entry)) => match kernel.answer(input) {
-                Ok(outcome) => Some((outcome, *entry)),
-                Err(EngineError::TooShort { .. }) => None,
+        let (mut too_short, mut by_kernel, mut difference) = (false, None, None);
+        for member in &mut self.kernel {
+            let shaped = member.form.input(input);
+            match member.engine.answer(&shaped) {
+                Ok(outcome) => {
+                    if self.compare && difference.is_none() {
+                        difference = member.difference(&outcome, &shaped)?;
+                    }
+                    by_kernel.get_or_insert(outcome);
+                }
+                Err(EngineError::TooShort { .. }) => too_short = true,
                 Err(error) => return Err(problem(&error)),
-            },
-        };
-        let too_short = self.kernel.is_some() && by_kernel.is_none();
+            }
+        }
         if !self.compare
-            && let Some((outcome, _)) = by_kernel
+            && let Some(outcome) = by_kernel
         {
             return Ok(Answer { outcome, agreement: None, too_short });
         }
-        let outcome = self.first.answer(input).map_err(|error| problem(&error))?;
+        let outcome = self.first.engine.answer(input).map_err(|error| problem(&error))?;
         if !self.compare {
             return Ok(Answer { outcome, agreement: None, too_short });
         }
-        let mut difference =
-            self.difference(self.first.name(), self.first_entry, &outcome, input)?;
-        if let Some((by_kernel, entry)) = by_kernel
-            && difference.is_none()
-        {
-            difference = self.difference("kernel", entry, &by_kernel, input)?;
+        if difference.is_none() {
+            difference = self.first.difference(&outcome, input)?;
         }
         let agreement = difference.map_or(Agreement::Same, Agreement::Different);
         Ok(Answer { outcome, agreement: Some(agreement), too_short })
     }
+}
 
-    /// How the engine `name` contradicts the reference for the same hook.
-    fn difference(
-        &self,
-        name: &str,
-        entry: Entry,
-        outcome: &Outcome,
-        input: &[u8],
-    ) -> Result<Option<String>, Problem> {
+impl<'a> Member<'a> {
+    fn new(engine: Box<dyn Engine + 'a>, prepared: &'a Prepared) -> Self {
+        let matcher = &prepared.matcher;
+        let all = Matcher { report: Report::All, ..matcher.clone() };
+        Self { engine, form: prepared.form, matcher, all }
+    }
+
+    /// How `outcome`, this engine's for `input`, contradicts the reference.
+    fn difference(&self, outcome: &Outcome, input: &[u8]) -> Result<Option<String>, Problem> {
+        let entry = self.form.entry();
         let expected =
             Reference::new(self.matcher, entry).answer(input).map_err(|error| problem(&error))?;
         let all = match self.matcher.report {
             Report::All => expected.matches.clone(),
-            Report::First => self.all_matches(input),
+            Report::First => {
+                let all = Reference::new(&self.all, entry).answer(input);
+                all.map_err(|error| problem(&error))?.matches
+            }
         };
         let difference = engine::difference(self.matcher.report, &expected, &all, outcome);
-        Ok(difference
-            .map(|difference| format!("the {name} differs from the reference: {difference}")))
-    }
-
-    fn all_matches(&self, input: &[u8]) -> Vec<Match> {
-        let all = Matcher { report: Report::All, ..self.matcher.clone() };
-        reference::search(&all, input, Hook::Xdp).matches
+        let name = self.engine.name();
+        Ok(difference.map(|text| format!("the {name} differs from the reference: {text}")))
     }
 }
 

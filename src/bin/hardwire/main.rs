@@ -7,6 +7,7 @@
 mod cmd;
 mod engine;
 mod failure;
+mod frame;
 mod options;
 mod output;
 mod totals;

@@ -8,7 +8,7 @@ use hardwire::compiler::ir::{FRAME_BYTES_MAX, Match, Matcher, Scope, Verdicts};
 use serde::Serialize;
 
 use crate::Ending;
-use crate::engine::{Agreement, EngineWord, Panel, Question};
+use crate::engine::{Agreement, EngineWord, Form, Panel, Question};
 use crate::failure::{Failure, Problem};
 use crate::options::{Named, PatternOptions, ReportWord, ScopeWord, TargetOption};
 use crate::output::Output;
@@ -85,9 +85,12 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     };
     let target = options.engine.target(&options.target, output);
     // The kernel strips 14 bytes of what a socket filter is given, so that haystacks of any length
-    // can be put behind them; an XDP program would have to be given 14 bytes and more.
-    let (vm, kernel) = (Entry::Xdp, Entry::SocketFilter);
-    let question = Question::new(matcher, options.engine, vm, kernel, &target)?;
+    // can be put behind them. An XDP program gets them as a payload, if that is what they can be.
+    let forms: &[Form] = match options.scope {
+        ScopeWord::Raw => &[Form::Plain(Entry::SocketFilter), Form::Framed],
+        ScopeWord::Payload | ScopeWord::Packet => &[Form::Plain(Entry::SocketFilter)],
+    };
+    let question = Question::new(&matcher, options.engine, Entry::Xdp, forms, &target)?;
     let mut panel = Panel::new(&question)?;
 
     // A reader of its own, because it can tell whether the next line is already here.

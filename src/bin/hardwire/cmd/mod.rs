@@ -2,6 +2,7 @@
 
 mod asm;
 mod attach;
+mod bench;
 mod compile;
 mod demo;
 mod detach;
@@ -38,6 +39,8 @@ pub(crate) enum Verb {
     Detach(detach::Options),
     /// Show what this kernel can do
     Features,
+    /// Measure what the program costs on this kernel
+    Bench(bench::Options),
     /// Turn BPF text into bytes
     Asm(asm::Options),
     /// Turn BPF bytes into text
@@ -59,6 +62,7 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Attach(options) => attach::run(&options, output),
         Verb::Detach(options) => detach::run(&options, output),
         Verb::Features => features::run(output),
+        Verb::Bench(options) => bench::run(&options, output),
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),
         Verb::Vm(options) => vm::run(&options, output),

@@ -15,7 +15,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::find::Found;
 use crate::Ending;
-use crate::engine::{Agreement, Answer, EngineWord, Panel, Question};
+use crate::engine::{Agreement, Answer, EngineWord, Form, Panel, Question};
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
 use crate::output::{Output, Paint};
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before any engine starts: a mistyped name should not cost a load.
     let mut reader = open(&options.pcap)?;
     let target = options.engine.target(&options.target, output);
-    let question = Question::new(matcher, options.engine, entry, entry, &target)?;
+    let question = Question::new(&matcher, options.engine, entry, &[Form::Plain(entry)], &target)?;
     let mut panel = Panel::new(&question)?;
     let mut pass = Pass::new(&named, output);
 

@@ -99,15 +99,43 @@ fn rejected(error: &LoadError, whole: bool, output: &mut Output) -> Result<Endin
         output.json_line(&as_json(log, whole))?;
         return Ok(Ending::No);
     }
+    annotated(log, output)?;
     if whole {
-        output.write_all(log.whole.as_bytes())?;
-        writeln!(output)?;
+        let title = output.paint(Paint::Bold, "the verifier's log");
+        writeln!(output, "{title}\n{}", log.whole.trim_end())?;
     }
-    let hint = error.hint().or_else(|| {
-        let more = "--log prints what the verifier wrote; please report it";
-        (!whole).then(|| more.to_owned())
-    });
+    let more = "please report this program; --log prints all that the verifier wrote";
+    let hint = error.hint().or_else(|| (!whole).then(|| more.to_owned()));
     Err(Problem::of(error).hint_if(hint).into())
+}
+
+/// What the log says, in the terms of the pattern.
+fn annotated(log: &VerifierLog, output: &mut Output) -> Result<(), Failure> {
+    let word = output.paint(Paint::Red, "rejected");
+    match (log.slot, &log.insn) {
+        (Some(slot), Some(insn)) => writeln!(output, "{word} at slot {slot}: {insn}")?,
+        (Some(slot), None) => writeln!(output, "{word} at slot {slot}")?,
+        (None, _) => writeln!(output, "{word}")?,
+    }
+    writeln!(output, "  the verifier says: {}", log.reason)?;
+    if let Some(explanation) = &log.explanation {
+        writeln!(output, "  that means: {explanation}")?;
+    }
+    if let Some(origin) = &log.origin {
+        let of = match (origin.pattern, origin.byte) {
+            (Some(pattern), Some(byte)) => format!(", pattern {pattern} byte {byte}"),
+            (Some(pattern), None) => format!(", pattern {pattern}"),
+            (None, _) => String::new(),
+        };
+        writeln!(output, "  the instruction is there for: {origin}{of}")?;
+    }
+    for register in &log.registers {
+        writeln!(output, "  {} = {}", register.name, register.value)?;
+    }
+    if let Some(processed) = log.stats.processed {
+        writeln!(output, "  {processed} instructions were processed until then")?;
+    }
+    Ok(())
 }
 
 fn as_json(log: &VerifierLog, whole: bool) -> Value {
@@ -119,9 +147,16 @@ fn as_json(log: &VerifierLog, whole: bool) -> Value {
             "text": origin.text,
         })
     });
+    let registers: serde_json::Map<_, _> = log
+        .registers
+        .iter()
+        .map(|register| (register.name.clone(), register.value.clone().into()))
+        .collect();
     json!({
         "accepted": false,
         "slot": log.slot,
+        "instruction": log.insn,
+        "registers": registers,
         "origin": origin,
         "reason": log.reason,
         "explanation": log.explanation,
