@@ -248,12 +248,15 @@ impl<'a> Member<'a> {
 
 /// An engine's error with the advice of its cause.
 pub(crate) fn problem(error: &EngineError) -> Problem {
+    if let EngineError::Load(error) = error {
+        return Problem::of_load(error);
+    }
     let hint = match error {
         EngineError::Compile(error) => error.hint().map(str::to_owned),
-        EngineError::Load(error) => error.hint(),
         EngineError::Map(error) => error.hint(),
         EngineError::TestRun(error) => error.hint(),
-        EngineError::Setup(_)
+        EngineError::Load(_)
+        | EngineError::Setup(_)
         | EngineError::Trap(_)
         | EngineError::TooShort { .. }
         | EngineError::Counters { .. }

@@ -7,6 +7,8 @@ use std::io;
 use std::ops::Range;
 
 use hardwire::compiler::CompileError;
+use hardwire::loader::features::{self, ProbeError};
+use hardwire::loader::{LoadError, capability};
 
 /// Columns of a pattern that are shown around the underlined piece.
 const SNIPPET_COLUMNS_MAX: usize = 72;
@@ -59,6 +61,22 @@ impl Problem {
         let mut problem = Self::of(error).at(place).hint_if(error.hint());
         problem.snippet = error.span().map(|span| snippet(text, span));
         problem
+    }
+
+    /// A program that cannot be loaded. If rights are missing, all that are needed are told at
+    /// once: the kernel stops at the first.
+    pub(crate) fn of_load(error: &LoadError) -> Self {
+        let hint = if is_forbidden(error) { rights_hint() } else { None };
+        Self::of(error).hint_if(hint.or_else(|| error.hint()))
+    }
+
+    /// A kernel that could not be asked what it can do.
+    pub(crate) fn of_probe(error: &ProbeError) -> Self {
+        let hint = match error {
+            ProbeError::Privilege { .. } => rights_hint(),
+            ProbeError::NoBpf | ProbeError::Kernel { .. } | ProbeError::Version { .. } | _ => None,
+        };
+        Self::of(error).hint_if(hint.or_else(|| error.hint()))
     }
 
     /// Patterns that cannot be compiled together.
@@ -117,6 +135,27 @@ impl From<io::Error> for Failure {
         }
         Problem::because("cannot write to standard output", &error).into()
     }
+}
+
+/// All capabilities that are missing to attach, and how to get them.
+fn rights_hint() -> Option<String> {
+    let missing = features::missing_to_attach();
+    let names: Vec<_> = missing.iter().map(|capability| capability.name()).collect();
+    let (names, setcap) = (names.join(", "), capability::setcap(&missing));
+    (!missing.is_empty()).then(|| format!("missing {names}: run as root, or `{setcap}`"))
+}
+
+/// Is missing permission at the bottom of `error`, before any verifier looked at the program?
+fn is_forbidden(error: &LoadError) -> bool {
+    let mut cause = error.verifier_log().is_none().then_some(error as &dyn Error);
+    while let Some(error) = cause {
+        let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        if error.downcast_ref().is_some_and(forbidden) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// `text` without anything that a terminal obeys.

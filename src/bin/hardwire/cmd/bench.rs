@@ -172,8 +172,7 @@ impl Over {
 }
 
 fn load(image: &ProgramImage) -> Result<Program, Failure> {
-    Ok(Program::load(image, &LoadOptions::default())
-        .map_err(|error| Problem::of(&error).hint_if(error.hint()))?)
+    Ok(Program::load(image, &LoadOptions::default()).map_err(|error| Problem::of_load(&error))?)
 }
 
 /// A program that does nothing: what entering and leaving costs.

@@ -1,6 +1,6 @@
 //! `hardwire features`: what this kernel can do, found out by trying.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use hardwire::assembler::Target;
 use hardwire::loader::features::{self, Feature, ProbeError, Support};
@@ -11,8 +11,20 @@ use crate::Ending;
 use crate::failure::Failure;
 use crate::output::{Output, Paint};
 
+const EXAMPLES: &str = "\
+Examples:
+  hardwire features
+  hardwire features --json | jq '.features[] | select(.support != \"yes\")'
+
+Every answer was found by trying; what could not be tried, mostly for lack of rights, is unknown.";
+
+/// Options of `features`: none.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {}
+
 /// Run the verb.
-pub(crate) fn run(output: &mut Output) -> Result<Ending, Failure> {
+pub(crate) fn run(_: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let release = host::release().unwrap_or_else(|_| "unknown".to_owned());
     let probed: Vec<_> = features::ALL.iter().map(|it| (*it, it.support())).collect();
     let target = features::target();
@@ -46,6 +58,10 @@ fn line(output: &mut Output, feature: &Feature, found: &Support) -> Result<(), F
     let (paint, reason) = match found {
         Support::Yes => (Paint::Green, String::new()),
         Support::No => (Paint::Red, format!(" (Linux {})", feature.since)),
+        // What is missing is told once, below.
+        Support::Unknown(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            (Paint::Yellow, String::new())
+        }
         Support::Unknown(error) => (Paint::Yellow, format!(" ({error})")),
     };
     let word = output.paint(paint, format!("{:<7}", found.name()));

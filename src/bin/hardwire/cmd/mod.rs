@@ -38,7 +38,7 @@ pub(crate) enum Verb {
     /// Remove an XDP program from an interface
     Detach(detach::Options),
     /// Show what this kernel can do
-    Features,
+    Features(features::Options),
     /// Measure what the program costs on this kernel
     Bench(bench::Options),
     /// Turn BPF text into bytes
@@ -61,7 +61,7 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Verify(options) => verify::run(&options, output),
         Verb::Attach(options) => attach::run(&options, output),
         Verb::Detach(options) => detach::run(&options, output),
-        Verb::Features => features::run(output),
+        Verb::Features(options) => features::run(&options, output),
         Verb::Bench(options) => bench::run(&options, output),
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),

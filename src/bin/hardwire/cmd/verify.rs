@@ -93,7 +93,7 @@ fn accepted(
 
 fn rejected(error: &LoadError, whole: bool, output: &mut Output) -> Result<Ending, Failure> {
     let Some(log) = error.verifier_log() else {
-        return Err(Problem::of(error).hint_if(error.hint()).into());
+        return Err(Problem::of_load(error).into());
     };
     if output.json() {
         output.json_line(&as_json(log, whole))?;

@@ -111,11 +111,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
-    let target = features::target().map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
+    let target = features::target().map_err(|error| Problem::of_probe(&error))?;
     let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
     let program = Program::load(&compiled.image, &LoadOptions::default())
-        .map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
+        .map_err(|error| Problem::of_load(&error))?;
     let id = program
         .info()
         .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?
@@ -152,7 +152,13 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let stopped = watch.run(output);
     // First detached, then read: so the totals miss nothing; and then spoken about.
     let gone = matches!(stopped, Ok(Stop::InterfaceGone));
-    let detached = attachment.detach(gone);
+    let detached = match &stopped {
+        // Ours is off already; what is there now is none of our business.
+        Ok(Stop::Displaced(_)) => attachment.detach(gone).or(Ok(())),
+        Ok(Stop::Asked | Stop::Time | Stop::Count | Stop::InterfaceGone) | Err(_) => {
+            attachment.detach(gone)
+        }
+    };
     let totals = Totals::of(&program, named.len())?;
     output.end_live()?;
     if output.json() {

@@ -35,6 +35,10 @@ use program::{FIRST, SECOND};
 use story::{Story, grouped, quoted};
 
 const NOTES: &str = "\
+Examples:
+  hardwire demo
+  hardwire demo --json | jq .ok
+
 As root it makes two network namespaces, joins them by a veth pair, attaches a program there, sends
 HTTP requests and UDP datagrams through the kernel's own stack, exchanges the program under traffic,
 and removes everything. Nothing else on the system is touched. Without privileges it shows the part

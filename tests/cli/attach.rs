@@ -1,0 +1,261 @@
+//! `attach` and `detach` on interfaces in namespaces that nobody else sees.
+
+use std::io::Read;
+use std::net::UdpSocket;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use hardwire::netlink::lab::Host;
+use hardwire::netlink::{Lab, XdpMode};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::{Ran, command, finish, may_attach, of};
+
+/// Longest time that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn lab() -> Option<Lab> {
+    may_attach().then(|| Lab::new("cli").expect("a lab"))
+}
+
+/// Run in the namespace of `host`.
+fn run_in(host: &Host, args: &[&str]) -> Ran {
+    host.enter(|| finish(command(args))).expect("the namespace")
+}
+
+/// A command that runs beside the test; it is killed when the test fails.
+struct Running(Option<Child>);
+
+impl Running {
+    fn start(host: &Host, args: &[&str]) -> Self {
+        let child = host.enter(|| {
+            let mut command = command(args);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+        });
+        Self(Some(child.expect("the namespace")))
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.0.as_ref().expect("running");
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        kill(pid, signal).expect("a signal");
+    }
+
+    /// Wait for the end.
+    fn end(mut self) -> Ran {
+        let started = Instant::now();
+        let child = self.0.as_mut().expect("running");
+        while child.try_wait().expect("a child").is_none() {
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        of(&self.0.take().expect("running").wait_with_output().expect("output"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let mut err = String::new();
+            let _ = child.stderr.take().map(|mut e| e.read_to_string(&mut err));
+            let _ = child.wait();
+            eprintln!("killed; it had said: {err}");
+        }
+    }
+}
+
+/// Wait until a program is attached to `host`, or not.
+fn wait_until(host: &mut Host, attached: bool) -> Option<(XdpMode, u32)> {
+    let started = Instant::now();
+    loop {
+        let found = host.netlink.xdp(&host.link).expect("the interface");
+        if found.is_attached() == attached {
+            return found.modes().next();
+        }
+        assert!(started.elapsed() < PATIENCE, "attached: {found}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Send datagrams from the client to the server.
+fn send(lab: &Lab, payloads: &[&[u8]]) {
+    let (from, to) = (lab.client.ipv4, lab.server.ipv4);
+    let sent = lab.client.enter(|| {
+        let socket = UdpSocket::bind((from, 0)).expect("a socket");
+        for payload in payloads {
+            socket.send_to(payload, (to, 9)).expect("sent");
+        }
+    });
+    sent.expect("the namespace");
+}
+
+fn summary(ran: &Ran) -> Value {
+    let last = ran.out.lines().last().expect("a last line");
+    let value: Value = serde_json::from_str(last).expect("JSON");
+    value["summary"].clone()
+}
+
+#[test]
+fn frames_are_counted_and_a_signal_detaches() {
+    let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
+    for (via, mode, signal) in [
+        ("link", "auto", Signal::SIGINT),
+        ("netlink", "native", Signal::SIGTERM),
+        ("link", "generic", Signal::SIGHUP),
+        ("netlink", "generic", Signal::SIGINT),
+    ] {
+        let args = ["attach", &name, "-e", "GET /admin", "-x", "ff", "--report", "all", "--json"];
+        let more = ["--via", via, "--mode", mode, "--on-match", "drop"];
+        let running = Running::start(&lab.server, &[&args[..], &more].concat());
+        wait_until(&mut lab.server, true);
+        send(&lab, &[b"GET /admin HTTP/1.1", b"GET / HTTP/1.1", b"\xffGET /admin"]);
+        std::thread::sleep(Duration::from_millis(100));
+        running.signal(signal);
+        let ran = running.end();
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{via} {mode}");
+        wait_until(&mut lab.server, false);
+
+        let first: Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+        assert_eq!(first["attached"]["via"], via);
+        let shown = if mode == "auto" { "native" } else { mode };
+        assert_eq!(first["attached"]["mode"], shown, "veth has native XDP");
+        let summary = summary(&ran);
+        let got = ["matched", "missed"].map(|key| summary[key].as_u64().expect("a number"));
+        assert_eq!(got, [2, 1], "{via} {mode}: {summary}");
+        assert_eq!(summary["hits"], serde_json::json!({ "1": 2, "2": 1 }));
+        assert_eq!(summary["verdicts"]["drop"], 2);
+    }
+}
+
+#[test]
+fn it_ends_after_a_time_or_a_number_of_matches() {
+    let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
+    let args = ["attach", &name, "-e", "a", "--duration", "1.3"];
+    let ran = Running::start(&lab.server, &args).end();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.starts_with("note: program ") && ran.err.contains("Ctrl-C"), "{}", ran.err);
+    assert!(ran.out.starts_with("1 s: "), "one line a second: {}", ran.out);
+
+    let running = Running::start(&lab.server, &["attach", &name, "-e", "a", "--count", "3"]);
+    wait_until(&mut lab.server, true);
+    send(&lab, &[b"a", b"b", b"a", b"a"]);
+    let ran = running.end();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("3 matched, 1 missed"), "{}", ran.out);
+    wait_until(&mut lab.server, false);
+}
+
+#[test]
+fn a_program_that_is_there_already_is_named_and_can_be_replaced_and_detached() {
+    let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
+    let via = ["--via", "netlink", "--mode", "generic"];
+    let first = Running::start(&lab.server, &[&["attach", &name, "-e", "a"][..], &via].concat());
+    let (_, id) = wait_until(&mut lab.server, true).expect("a program");
+    let id = id.to_string();
+
+    let named = format!("generic program {id}");
+    let advice = format!("--replace {id} --mode generic");
+    for via in ["link", "netlink"] {
+        run_in(&lab.server, &["attach", &name, "-e", "b", "--mode", "generic", "--via", via])
+            .complains(1, &[&named, &advice, "hardwire detach"]);
+    }
+    run_in(&lab.server, &["attach", &name, "-e", "b", "--replace", "4294967295"])
+        .complains(1, &["cannot open program 4294967295"]);
+    run_in(&lab.server, &["attach", &name, "-e", "b", "--replace", &id, "--via", "link"])
+        .complains(1, &["a bpf_link never takes the place", "--via netlink"]);
+    assert_eq!(wait_until(&mut lab.server, true).map(|(_, id)| id.to_string()), Some(id.clone()));
+
+    let args = ["attach", &name, "-e", "b", "--replace", &id, "--duration", "0.5", "--json"];
+    let second = Running::start(&lab.server, &args);
+    let displaced = first.end();
+    displaced.complains(1, &["replaced or detached by somebody else", "attached now"]);
+    let second = second.end();
+    assert_eq!((second.code, second.err.as_str()), (0, ""));
+    assert_eq!(wait_until(&mut lab.server, false), None);
+
+    let args = ["attach", &name, "-e", "a", "--via", "netlink"];
+    let third = Running::start(&lab.server, &args);
+    let (_, id) = wait_until(&mut lab.server, true).expect("a program");
+    let wrong = run_in(&lab.server, &["detach", &name, "--mode", "offload"]);
+    wrong.complains(1, &[&name, "nothing is attached in this mode", &id.to_string()]);
+    let detached = run_in(&lab.server, &["detach", &name, "--id", &id.to_string(), "--json"]);
+    assert!(detached.clean().contains(&format!("\"program_id\":{id}")));
+    third.end().complains(1, &["replaced or detached by somebody else"]);
+    run_in(&lab.server, &["detach", &name]).complains(1, &["has no XDP program"]);
+}
+
+#[test]
+fn a_program_held_by_a_link_cannot_be_replaced_and_goes_with_its_process() {
+    let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
+    let mut holder = Running::start(&lab.server, &["attach", &name, "-e", "a"]);
+    wait_until(&mut lab.server, true);
+    run_in(&lab.server, &["attach", &name, "-e", "b", "--force"])
+        .complains(1, &["Can't replace active BPF XDP link", "bpf_link"]);
+    run_in(&lab.server, &["detach", &name]).complains(1, &["bpf_link"]);
+    let mut child = holder.0.take().expect("running");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    wait_until(&mut lab.server, false);
+}
+
+#[test]
+fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
+    let Some(mut lab) = lab() else { return };
+    run_in(&lab.server, &["attach", "nope0", "-e", "a"])
+        .complains(1, &["no interface named \"nope0\"", "ip link"]);
+    run_in(&lab.server, &["detach", "nope0"]).complains(1, &["no interface named \"nope0\""]);
+    run_in(&lab.server, &["attach", "lo", "-e", "a", "--mode", "native"])
+        .complains(1, &["lo", "native", "--mode generic"]);
+    for via in ["link", "netlink"] {
+        let args = ["attach", "lo", "-e", "a", "--mode", "offload", "--via", via];
+        run_in(&lab.server, &args).complains(1, &["lo", "offload"]);
+    }
+    let loopback = lab.server.netlink.link_by_name("lo").expect("lo");
+    lab.server.netlink.set_down(&loopback).expect("down");
+    let ran = run_in(&lab.server, &["attach", "lo", "-e", "a", "--duration", "0.1"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("warning: lo is down"), "{}", ran.err);
+    assert!(ran.err.contains("ip link set lo up"), "{}", ran.err);
+}
+
+#[test]
+fn an_interface_that_goes_down_is_noticed_and_one_that_disappears_ends_it() {
+    for via in ["link", "netlink"] {
+        let Some(mut lab) = lab() else { return };
+        let name = lab.server.link.name.clone();
+        let args = ["attach", &name, "-e", "a", "--via", via];
+        let running = Running::start(&lab.server, &args);
+        wait_until(&mut lab.server, true);
+        send(&lab, &[b"a"]);
+        let host = &mut lab.server;
+        host.netlink.set_down(&host.link).expect("down");
+        std::thread::sleep(Duration::from_millis(100));
+        host.netlink.set_up(&host.link).expect("up");
+        std::thread::sleep(Duration::from_millis(100));
+        host.netlink.delete_link(&host.link).expect("deleted");
+        let ran = running.end();
+        ran.complains(1, &[&name, "disappeared while attached", "is down", "up again"]);
+        assert!(ran.out.contains("1 matched"), "the totals are told: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_closed_pipe_detaches_and_is_success() {
+    let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
+    let mut running =
+        Running::start(&lab.server, &["attach", &name, "-e", "a", "--via", "netlink"]);
+    wait_until(&mut lab.server, true);
+    drop(running.0.as_mut().and_then(|child| child.stdout.take()));
+    let ran = running.end();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.err.contains("error"), "{}", ran.err);
+    wait_until(&mut lab.server, false);
+}

@@ -1,0 +1,252 @@
+//! What programs read from us, to the byte; and what people read, as far as it carries meaning.
+
+use serde_json::{Value, json};
+
+use crate::captures::{four, pcap, udp};
+use crate::{File, may_attach, run, run_with};
+
+fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+#[test]
+fn run_tells_one_line_a_frame_and_then_the_summary() {
+    let capture = four();
+    for engine in ["reference", "vm"] {
+        let args = ["run", "--json", "--engine", engine, "--report", "all", "--on-match", "drop"];
+        let patterns = ["-e", "/admin", "-e", "GET ", "-e", "nowhere", "--pcap", capture.name()];
+        let got = run(args.iter().chain(&patterns)).clean();
+        let want = concat!(
+            r#"{"frame":1,"in_scope":true,"verdict":"drop","matches":[{"id":1,"end":10},{"id":2,"end":4}]}"#,
+            "\n",
+            r#"{"frame":2,"in_scope":true,"verdict":"drop","matches":[{"id":2,"end":4}]}"#,
+            "\n",
+            r#"{"frame":3,"in_scope":false,"verdict":"pass","matches":[]}"#,
+            "\n",
+            r#"{"frame":4,"in_scope":false,"verdict":"pass","matches":[]}"#,
+            "\n",
+            r#"{"summary":{"frames":4,"bytes":154,"out_of_scope":2,"unsearched":0,"matched":2,"missed":0,"verdicts":{"pass":2,"drop":2,"abort":0,"tx":0,"redirect":0},"hits":{"1":1,"2":2,"3":0}}}"#,
+            "\n",
+        );
+        assert_eq!(got, want, "{engine}");
+    }
+}
+
+#[test]
+fn all_engines_agree_and_a_short_frame_is_answered_by_the_others() {
+    if !may_attach() {
+        return;
+    }
+    let capture = four();
+    for entry in ["xdp", "socket"] {
+        for report in ["first", "all"] {
+            let args = ["run", "--json", "--engine", "all", "-e", "admin", "--report", report];
+            let more = ["--type", entry, "--pcap", capture.name()];
+            let lines = json_lines(&run(args.iter().chain(&more)).clean());
+            let [frames @ .., _] = lines.as_slice() else { panic!("no summary") };
+            assert!(frames.iter().all(|line| line["engines_agree"] == true), "{frames:?}");
+            let short = (entry == "xdp").then_some("too short");
+            assert_eq!(frames[3]["kernel"].as_str(), short);
+            assert!(frames[..3].iter().all(|line| line.get("kernel").is_none()), "{frames:?}");
+        }
+    }
+    let kernel = ["run", "--json", "--engine", "kernel", "-e", "admin", "--pcap", capture.name()];
+    let lines = json_lines(&run(kernel).clean());
+    assert_eq!(lines[0]["matches"], json!([{ "id": 1, "end": 10 }]));
+    assert_eq!(lines[3]["kernel"], "too short");
+    assert_eq!(lines[0].get("engines_agree"), None);
+}
+
+#[test]
+fn match_tells_one_answer_a_line() {
+    let haystacks = "474554202f\n\n47 45\n  \n4745542\n";
+    let got = run_with(&["match", "-e", "GET /"], haystacks.trim_end_matches("4745542\n"));
+    assert_eq!(got.clean(), "1\n0\n0\n0\n");
+
+    let args = ["match", "--json", "--report", "all", "-x", "6162", "-e", "b", "-e", "b"];
+    let want = concat!(
+        r#"{"line":1,"match":true,"matches":[{"id":1,"end":2},{"id":2,"end":2},{"id":3,"end":2}]}"#,
+        "\n",
+        r#"{"line":2,"match":false,"matches":[]}"#,
+        "\n",
+    );
+    assert_eq!(run_with(&args, "616263\n").out.lines().next(), want.lines().next());
+    assert_eq!(run_with(&args, "616263\n\n").clean(), want);
+}
+
+#[test]
+fn match_takes_haystacks_of_every_length_in_every_engine() {
+    if !may_attach() {
+        return;
+    }
+    let mut haystacks = String::new();
+    let mut want = String::new();
+    for bytes in [0, 1, 2, 3, 12, 13, 14, 15, 64, 128, 1500, 3600] {
+        let plain = "2e".repeat(bytes);
+        haystacks += &format!("{plain}\n{plain}6162\n6162{plain}\n61{plain}\n");
+        want += "0\n1\n1\n0\n";
+    }
+    for engine in ["reference", "vm", "kernel", "all"] {
+        let got = run_with(&["match", "-e", "ab", "--engine", engine], &haystacks);
+        assert_eq!(got.clean(), want, "{engine}");
+    }
+}
+
+#[test]
+fn no_pattern_matches_nothing() {
+    assert_eq!(run_with(&["match"], "61\n\n").clean(), "0\n0\n");
+}
+
+#[test]
+fn ids_follow_the_command_line_across_files_and_options() {
+    let file = File::new("patterns", "# not this\n\nb\nhex: 63\n");
+    let line = ["match", "--json", "--report", "all", "-x", "61", "-f", file.name(), "-e", "d"];
+    let got = json_lines(&run_with(&line, "64636261\n").clean());
+    let ids: Vec<_> = got[0]["matches"].as_array().expect("matches").iter().collect();
+    let want = [(1, 4), (2, 3), (3, 2), (4, 1)].map(|(id, end)| json!({ "id": id, "end": end }));
+    assert_eq!(ids, want.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn case_offset_and_depth_hold_for_all_before_the_first_pattern_and_else_for_one() {
+    let ask = |options: &[&str]| {
+        let args: Vec<_> = ["match", "--json", "--report", "all"].iter().chain(options).collect();
+        let args: Vec<&str> = args.into_iter().copied().collect();
+        let got = json_lines(&run_with(&args, "4142414261\n").clean());
+        let ids = got[0]["matches"].as_array().expect("matches").iter();
+        ids.map(|m| (m["id"].as_u64().unwrap(), m["end"].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(ask(&["-e", "ab", "-e", "AB"]), [(2, 2)]);
+    assert_eq!(ask(&["-i", "-e", "ab", "-e", "AB"]), [(1, 2), (2, 2)]);
+    assert_eq!(ask(&["-e", "ab", "-e", "AB", "-i", "--offset", "1"]), [(2, 4)]);
+    assert_eq!(ask(&["--offset", "1", "-e", "AB", "--depth", "2", "-e", "A"]), [(2, 3)]);
+}
+
+#[test]
+fn the_exit_code_can_be_that_of_grep() {
+    let capture = four();
+    for (pattern, code) in [("admin", 0), ("nowhere", 1)] {
+        let got = run(["run", "--exit-code", "-e", pattern, "--pcap", capture.name()]);
+        assert_eq!((got.code, got.err.as_str()), (code, ""));
+        let got = run_with(&["match", "--exit-code", "-e", pattern], "61646d696e\n");
+        assert_eq!((got.code, got.err.as_str()), (code, ""));
+        assert_eq!(run(["run", "-e", pattern, "--pcap", capture.name()]).code, 0);
+    }
+}
+
+#[test]
+fn every_form_of_a_program_is_the_same_program() {
+    let emit = |form: &str| {
+        run(["compile", "-e", "GET /", "--in", "raw", "--target", "6.18", "--emit", form]).clean()
+    };
+    let hex = emit("hex");
+    assert_eq!(run_with(&["asm", "--hex"], emit("listing")).clean(), hex);
+    assert_eq!(run_with(&["asm"], run_with(&["disasm", "--hex"], &hex).clean()).clean(), hex);
+
+    let value: Value = serde_json::from_str(&emit("json")).expect("JSON");
+    let instructions = value["instructions"].as_array().expect("instructions");
+    let bytes = instructions.iter().map(|it| it["bytes"].as_str().expect("bytes").to_owned());
+    assert_eq!(bytes.map(|bytes| bytes + "\n").collect::<String>(), hex);
+    assert!(instructions.iter().all(|it| it["origin"]["phase"].is_string()));
+    assert_eq!(
+        value["slots"].as_u64(),
+        Some(hex.split_whitespace().map(str::len).sum::<usize>() as u64 / 16)
+    );
+    assert!(value["plan"]["why"].is_string() && value["maps"][0]["name"] == "counters");
+    assert!(emit("c").contains("struct bpf_insn"));
+
+    let file = File::new("out", "");
+    let raw = ["compile", "-e", "GET /", "--in", "raw", "--target", "6.18", "--emit", "raw"];
+    assert_eq!(run(raw.iter().chain(&["-o", file.name()])).clean(), "");
+    let raw: String =
+        std::fs::read(&file.path).expect("bytes").iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(raw, hex.replace('\n', ""));
+}
+
+#[test]
+fn compiling_twice_gives_the_same_bytes() {
+    let compile = || run(["compile", "-e", "a", "-x", "62", "--target", "5.10", "--emit", "hex"]);
+    assert_eq!(compile().clean(), compile().clean());
+}
+
+#[test]
+fn explain_tells_every_stage() {
+    let text = run(["explain", "-e", "GET /admin", "-i", "--offset", "4", "--target", "6.18"]);
+    let text = text.clean();
+    let parts = ["47 45 54 20 2f 61", "either case", "from byte 4", "payload", "slots", "counters"];
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let only = run(["explain", "-e", "x", "--target", "6.18", "--stage", "plan", "--json"]).clean();
+    let only: Value = serde_json::from_str(&only).expect("JSON");
+    assert_eq!(only.as_object().map(serde_json::Map::len), Some(1));
+    assert!(only["plan"]["strategy"].is_string());
+}
+
+#[test]
+fn a_program_runs_on_memory_and_a_trap_names_its_instruction() {
+    let program = run_with(&["asm"], "r0 = *(u8 *)(r1 +1)\nr0 += r2\nexit\n").clean();
+    assert_eq!(run_with(&["vm", "--mem", "00 2a"], &program).clean(), "0x2c\n");
+    let json = run_with(&["vm", "--mem", "002a", "--json"], &program).clean();
+    assert_eq!(json, "{\"executed\":3,\"r0\":\"0x2c\"}\n");
+    let traced = run_with(&["vm", "--mem", "002a", "--trace"], &program);
+    assert_eq!((traced.out.as_str(), traced.err.lines().count()), ("0x2c\n", 3));
+    run_with(&["vm", "--mem", "00"], &program).complains(1, &["slot 0", "1 bytes"]);
+}
+
+#[test]
+fn verify_and_bench_and_features_speak_of_this_kernel() {
+    if !may_attach() {
+        return;
+    }
+    let verify: Value =
+        serde_json::from_str(&run(["verify", "-e", "GET /", "--json"]).clean()).expect("JSON");
+    assert_eq!(verify["accepted"], true);
+    assert!(verify["slots"].as_u64() > Some(0) && verify["load_ms"].as_f64() > Some(0.0));
+
+    let quick = ["--tries", "2", "--runs", "100", "--bytes", "64,1500"];
+    let bench = run(["bench", "-e", "GET /", "--json"].iter().chain(&quick)).clean();
+    let bench = json_lines(&bench);
+    assert!(bench[0]["program"]["slots"].as_u64() > Some(0));
+    assert_eq!([&bench[1]["bytes"], &bench[2]["bytes"]], [64, 1500]);
+    assert!(bench[1..].iter().all(|line| line["ns"].is_u64() && line["match"] == false));
+
+    let features: Value = serde_json::from_str(&run(["features", "--json"]).clean()).expect("JSON");
+    let listed = features["features"].as_array().expect("features");
+    let words = ["yes", "no", "unknown"];
+    assert!(listed.iter().all(|it| words.contains(&it["support"].as_str().expect("a word"))));
+    assert!(run(["features"]).clean().contains("may_goto"));
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_who_asks() {
+    let explain = |color: &str| run(["explain", "-e", "x", "--target", "6.18", "--color", color]);
+    assert!(!explain("auto").clean().contains('\x1b'));
+    assert!(!explain("never").clean().contains('\x1b'));
+    let listing = |color: &str| run(["compile", "-e", "x", "--target", "6.18", "--color", color]);
+    assert!(!listing("auto").clean().contains('\x1b'));
+    let asked = run(["compile", "-e", "", "--color", "always"]);
+    assert!(asked.err.starts_with("\x1b["), "{asked:?}");
+}
+
+#[test]
+fn every_verb_has_help_with_examples() {
+    let help = run(["--help"]).clean();
+    let verbs = [
+        "compile", "explain", "match", "run", "verify", "attach", "detach", "features", "asm",
+        "disasm", "vm", "bench", "demo",
+    ];
+    for verb in verbs {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb} is not in the help");
+        let own = run([verb, "--help"]).clean();
+        assert!(own.contains("Usage: hardwire") && own.contains("--json"), "{verb}: {own}");
+        assert!(own.contains("Example"), "{verb} has no example");
+    }
+}
+
+#[test]
+fn a_capture_can_come_from_standard_input() {
+    let bytes = pcap(&[udp(b"GET /admin")]);
+    let got = run_with(&["run", "-e", "admin", "--pcap", "-"], bytes).clean();
+    assert!(got.starts_with("frame 1: pass: #1 admin ends at 10\n1 frames, "), "{got}");
+}

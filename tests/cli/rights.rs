@@ -1,0 +1,135 @@
+//! What a user without rights, or on a kernel without BPF, is told.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use nix::unistd::geteuid;
+
+use crate::captures::four;
+use crate::{BIN, Ran, command, finish, may_attach, skip};
+
+const NOBODY: u32 = 65534;
+
+/// Run as a user without capabilities.
+fn as_nobody(args: &[&str]) -> Option<Ran> {
+    let mut command = command(args);
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+        // The folder of the build may be closed to others.
+        match command.output() {
+            Ok(_) => {}
+            Err(error) => {
+                skip(&format!("cannot run {BIN} as another user: {error}"));
+                return None;
+            }
+        }
+    }
+    Some(finish(command))
+}
+
+#[test]
+fn missing_capabilities_are_named_with_the_line_that_gives_them() {
+    let capture = four();
+    let setcap = "setcap cap_bpf,cap_net_admin,cap_perfmon+ep";
+    let needed = ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON", setcap];
+    let lines: &[&[&str]] = &[
+        &["verify", "-e", "a"],
+        &["bench", "-e", "a"],
+        &["match", "-e", "a", "--engine", "kernel"],
+        &["run", "-e", "a", "--engine", "all", "--pcap", capture.name()],
+        &["attach", "lo", "-e", "a"],
+    ];
+    for args in lines {
+        let Some(got) = as_nobody(args) else { return };
+        got.complains(1, &needed);
+    }
+}
+
+#[test]
+fn everything_up_to_the_kernel_works_without_rights() {
+    let lines: &[&[&str]] = &[
+        &["compile", "-e", "a", "--emit", "hex"],
+        &["explain", "-e", "a"],
+        &["match", "-e", "a"],
+        &["features"],
+    ];
+    for args in lines {
+        let Some(got) = as_nobody(args) else { return };
+        assert_eq!(got.code, 0, "{args:?}: {got:?}");
+    }
+    let Some(guessed) = as_nobody(&["compile", "-e", "a", "--emit", "hex"]) else { return };
+    assert!(guessed.err.contains("assuming Linux 6.18"), "{}", guessed.err);
+    let Some(named) = as_nobody(&["compile", "-e", "a", "--emit", "hex", "--target", "6.18"])
+    else {
+        return;
+    };
+    assert_eq!((named.err.as_str(), named.out), ("", guessed.out));
+}
+
+#[test]
+fn a_program_that_the_verifier_rejects_is_explained() {
+    const SETPRIV: &str = "/usr/bin/setpriv";
+    if !may_attach() {
+        return;
+    }
+    if !Path::new(SETPRIV).exists() {
+        return skip("no setpriv to give rights singly");
+    }
+    // Code for a kernel of root's, loaded without CAP_PERFMON.
+    let mut verify = Command::new(SETPRIV);
+    verify.args(["--reuid", "65534", "--clear-groups"]);
+    verify.args(["--inh-caps", "-all,+bpf,+net_admin", "--ambient-caps", "-all,+bpf,+net_admin"]);
+    verify.args([BIN, "verify", "-e", "a", "--target", "6.18"]);
+    let got = finish(verify);
+    if got.err.contains("failed to execute") {
+        return skip("the folder of the build is closed to other users");
+    }
+    got.complains(1, &["the verifier rejected", "slot", "CAP_PERFMON"]);
+    for part in ["rejected at slot", "the verifier says", "is there for", "R10 = fp0"] {
+        assert!(got.out.contains(part), "no {part:?} in {}", got.out);
+    }
+}
+
+/// Run under strace, which makes system calls fail as they do on another kernel.
+fn with_fault(fault: &[&str], args: &[&str]) -> Option<Ran> {
+    const STRACE: &str = "/usr/bin/strace";
+    if !may_attach() {
+        return None;
+    }
+    if !Path::new(STRACE).exists() {
+        eprintln!("skipped: no strace to inject faults with");
+        return None;
+    }
+    let mut strace = Command::new(STRACE);
+    strace.args(["-f", "-o", "/dev/null"]).args(fault).arg(BIN).args(args);
+    Some(finish(strace))
+}
+
+#[test]
+fn a_kernel_without_bpf_is_told_as_such_and_offline_work_goes_on() {
+    let fault = ["-e", "trace=bpf", "-e", "inject=bpf:error=ENOSYS"];
+    for args in [&["verify", "-e", "a"][..], &["attach", "lo", "-e", "a"]] {
+        let Some(got) = with_fault(&fault, args) else { return };
+        got.complains(1, &["no bpf(2)", "CONFIG_BPF_SYSCALL", "--engine vm"]);
+    }
+    let Some(got) = with_fault(&fault, &["compile", "-e", "a", "--emit", "hex"]) else { return };
+    assert_eq!(got.code, 0, "{got:?}");
+    assert!(got.err.contains("assuming Linux"), "{}", got.err);
+}
+
+#[test]
+fn a_kernel_without_btf_is_told_as_such_and_everything_else_works() {
+    let fault = [
+        "-P",
+        "/sys/kernel/btf/vmlinux",
+        "-e",
+        "trace=statx,newfstatat,openat",
+        "-e",
+        "inject=statx,newfstatat,openat:error=ENOENT",
+    ];
+    let Some(features) = with_fault(&fault, &["features"]) else { return };
+    assert!(features.out.lines().any(|l| l.contains("no ") && l.contains("btf")), "{features:?}");
+    let Some(verify) = with_fault(&fault, &["verify", "-e", "a"]) else { return };
+    assert_eq!(verify.code, 0, "{verify:?}");
+}
