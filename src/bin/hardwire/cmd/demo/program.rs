@@ -16,7 +16,7 @@ pub(super) const FIRST: &[u8] = b"GET /admin";
 pub(super) const SECOND: &[u8] = b"GET /backup";
 
 /// The parts of the program that are shown, and how many instructions of each.
-const EXCERPT: [(Phase, usize); 3] = [(Phase::Scan, 2), (Phase::Confirm, 3), (Phase::Verdict, 2)];
+const EXCERPT: [(Phase, usize); 3] = [(Phase::Scan, 2), (Phase::Confirm, 4), (Phase::Verdict, 2)];
 
 /// Drop what carries one of `patterns`, pass the rest.
 pub(super) fn dropping(patterns: &[&[u8]]) -> Matcher {
