@@ -1,7 +1,7 @@
 //! The loader against the running kernel.
 //!
 //! Without the right to load programs a test says so and passes; `KERNEL_TESTS=required` turns
-//! every skip into a failure. Last run on Linux 5.10, 6.1, 6.12 and 6.18.
+//! every skip into a failure. Last run on Linux 5.10, 6.1, 6.12, 6.18 and 7.3.
 
 use hardwire::{
     assembler::{

@@ -66,21 +66,31 @@ impl VerifierLog {
                 complete,
             };
         }
+        let reported = trace.report.as_ref().and_then(|report| report.slot);
         let place = match explain::place(&trace.messages) {
-            Some(Place::Last) => image.map(|image| image.slot_count().saturating_sub(1)),
+            Some(Place::Last) => image.map(|i| i.slot_count().saturating_sub(1)).or(reported),
             Some(Place::Slot(slot)) => Some(slot),
-            None => trace.slot,
+            None => trace.slot.or(reported),
         };
         // A message about another instruction than the last one printed says nothing about its
         // registers.
         let same = place == trace.slot;
         let registers = if same { trace.registers } else { Vec::new() };
         let insn = if same { trace.insn.map(str::to_owned) } else { None };
-        let reason = reason(&trace.messages);
-        let explanation = explain::explain(&explain::Failure {
+        let reason = match &trace.report {
+            Some(report) if trace.messages.is_empty() => one_line(&[report.title], "; "),
+            Some(_) | None => one_line(&trace.messages, "; "),
+        };
+        let reason = if reason.is_empty() { "no reason given".to_owned() } else { reason };
+        let failure = explain::Failure {
             reason: &reason,
             insn: insn.as_deref().unwrap_or_default(),
             registers: &registers,
+        };
+        let explanation = explain::explain(&failure).or_else(|| {
+            // The kernel's own words, where we have none.
+            let report = trace.report.as_ref()?;
+            Some(one_line(&report.reason, " ")).filter(|text| !text.is_empty())
         });
         Self {
             slot: place,
@@ -105,16 +115,16 @@ fn origin_at(image: &ProgramImage, slot: u32) -> Option<Origin> {
     image.index_at(slot).map(|index| image.origin(index).clone())
 }
 
-/// Longest reason, in bytes; a log may hold anything.
-const REASON_BYTES_MAX: usize = 400;
+/// Longest line made of a log, in bytes; a log may hold anything.
+const LINE_BYTES_MAX: usize = 400;
 
-fn reason(messages: &[&str]) -> String {
-    let mut line = messages.join("; ").replace(char::is_control, " ");
-    if line.len() > REASON_BYTES_MAX {
-        line.truncate(line.floor_char_boundary(REASON_BYTES_MAX));
+fn one_line(parts: &[&str], between: &str) -> String {
+    let mut line = parts.join(between).replace(char::is_control, " ");
+    if line.len() > LINE_BYTES_MAX {
+        line.truncate(line.floor_char_boundary(LINE_BYTES_MAX));
         line.push('…');
     }
-    if line.is_empty() { "no reason given".to_owned() } else { line }
+    line
 }
 
 /// `at slot 12 (confirm: match "GET " at +0; pattern 1, byte 0): R2 offset is outside of the packet`

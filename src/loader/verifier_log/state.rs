@@ -5,8 +5,12 @@
 //! (`7: (07) r4 += 8   ; R4=pkt(off=8,r=0)`), so the state is put together from the last full one
 //! and the changes. Before, states are printed whole and on lines of their own, at log level 1 only
 //! where a branch is taken up; a state that is followed by instructions is then out of date.
+//!
+//! Since Linux 7.x many rejections end with a report in sections (`Verification failed: …`, `Reason:`,
+//! `At:`, …) behind the one-line messages; it is kept apart from them. Those kernels also leave out
+//! what nobody reads any more, so a register that was written and is not printed is forgotten.
 
-use super::stats::is_stats;
+use super::stats::{is_stats, number};
 
 /// A register or stack slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,44 @@ pub(super) struct Trace<'a> {
     pub(super) registers: Vec<Register>,
     /// What was printed behind it, without states and statistics.
     pub(super) messages: Vec<&'a str>,
+    /// The report behind the messages, if there is one.
+    pub(super) report: Option<Report<'a>>,
+}
+
+/// A report in sections.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Report<'a> {
+    /// `Memory Safety: Access outside bounds`.
+    pub(super) title: &'a str,
+    /// The lines of the section `Reason:`.
+    pub(super) reason: Vec<&'a str>,
+    /// The instruction named in the section `At:`.
+    pub(super) slot: Option<u32>,
+    section: &'a str,
+}
+
+impl<'a> Report<'a> {
+    /// Take a line; says whether it belongs to the report.
+    fn line(&mut self, line: &'a str) -> bool {
+        let text = line.trim();
+        if text.is_empty() {
+            return true;
+        }
+        if !line.starts_with(' ') {
+            let Some(section) = text.strip_suffix(':') else { return false };
+            self.section = section;
+            return true;
+        }
+        match self.section {
+            "Reason" => self.reason.push(text),
+            "At" => {
+                let slot = text.strip_prefix("insn ").and_then(number);
+                self.slot = self.slot.or(slot.and_then(|slot| u32::try_from(slot).ok()));
+            }
+            _ => {}
+        }
+        true
+    }
 }
 
 impl<'a> Trace<'a> {
@@ -88,6 +130,15 @@ impl<'a> Reader<'a> {
         if is_chatter(line) {
             return;
         }
+        if let Some(title) = line.strip_prefix("Verification failed: ") {
+            self.trace.report = Some(Report { title: title.trim(), ..Report::default() });
+            return;
+        }
+        if let Some(report) = &mut self.trace.report
+            && report.line(line)
+        {
+            return;
+        }
         if let Some(rest) = line.strip_prefix("from ") {
             if let Some((_, state)) = rest.split_once(": ")
                 && is_state(state)
@@ -134,19 +185,19 @@ impl<'a> Reader<'a> {
         if self.dialect == Dialect::Whole && self.stale {
             self.before.clear();
         }
-        let (insn, change) = match text.split_once("; ") {
-            Some((insn, change)) if is_state(change) => (insn.trim_end(), Some(change)),
+        let (insn, change) = match text.split_once(';') {
+            Some((insn, change)) if change.is_empty() || is_state(change.trim_start()) => {
+                (insn.trim_end(), Some(change))
+            }
             Some(_) | None => (text, None),
         };
         self.trace.slot = Some(slot);
         self.trace.insn = Some(insn);
         self.trace.messages.clear();
+        self.trace.report = None;
         self.stale = true;
         if let Some(change) = change {
-            if insn.starts_with("(85)") {
-                // A call leaves nothing in r1 to r5, and what holds nothing is not printed.
-                self.before.retain(|r| !matches!(&*r.name, "R1" | "R2" | "R3" | "R4" | "R5"));
-            }
+            self.before.retain(|r| !is_written(insn, &r.name));
             self.take(change, false);
         }
     }
@@ -181,6 +232,18 @@ impl<'a> Reader<'a> {
 fn rank(name: &str) -> (bool, u32) {
     let number = name.strip_prefix('R').or_else(|| name.strip_prefix("fp-"));
     (!name.starts_with('R'), number.and_then(|n| n.parse().ok()).unwrap_or(u32::MAX))
+}
+
+/// Does the instruction give this register another value? Calls do, to all that do not survive one.
+/// A register that is not printed afterwards then holds nothing, or nothing that matters.
+fn is_written(insn: &str, register: &str) -> bool {
+    let Some((opcode, text)) = insn.split_once(") ") else { return false };
+    if opcode == "(85" {
+        return matches!(register, "R0" | "R1" | "R2" | "R3" | "R4" | "R5");
+    }
+    let Some((target, rest)) = text.split_once(' ') else { return false };
+    let assigns = rest.split(' ').next().is_some_and(|operator| operator.ends_with('='));
+    assigns && target.strip_prefix(['r', 'w']) == register.strip_prefix('R')
 }
 
 /// The state of `name` among `registers`.
@@ -370,6 +433,35 @@ mod tests {
         assert_eq!(state_of(fresh), want);
         let stale = "from 1 to 3: R0_w=inv0 R10=fp0\n3: (b7) r0 = 1\n4: (95) exit\nbad\n";
         assert_eq!(state_of(stale), []);
+    }
+
+    #[test]
+    fn a_report_is_kept_apart_and_what_is_not_printed_is_forgotten() {
+        let log = "0: R1=ctx() R10=fp0\n\
+                   0: (b7) r3 = 5                        ; R3=5\n\
+                   1: (b7) r3 = 6                        ;\n\
+                   2: (95) exit\n\
+                   R0 !read_ok\n\
+                   \n\
+                   Verification failed: Register Type Safety: Unreadable register\n\
+                   \n\
+                   Reason:\n  R0 has never been initialized on this path, so\n  it cannot be used.\n\
+                   \n\
+                   At:\n  insn 2\n       | ^-- error: R0 is not readable\n\
+                   \n\
+                   Causal path:\n  insn 0\n\
+                   verification time 216 usec\n";
+        let trace = Trace::of_log(log);
+        assert_eq!(trace.messages, ["R0 !read_ok"]);
+        assert_eq!(trace.insn, Some("(95) exit"));
+        let report = trace.report.expect("there is one");
+        assert_eq!(report.title, "Register Type Safety: Unreadable register");
+        assert_eq!(
+            report.reason,
+            ["R0 has never been initialized on this path, so", "it cannot be used."]
+        );
+        assert_eq!(report.slot, Some(2));
+        assert_eq!(state_of(log), pairs(&[("R1", "ctx()"), ("R10", "fp0")]));
     }
 
     #[test]

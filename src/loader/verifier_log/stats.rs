@@ -44,20 +44,32 @@ impl VerifierStats {
             }
         } else if let Some(rest) = line.strip_prefix("verification time ") {
             self.time_us = self.time_us.or(number(rest));
-        } else if let Some(rest) = line.strip_prefix("stack depth ")
-            && self.stack_bytes.is_empty()
+        } else if let Some(rest) = line.strip_prefix("stack depth ") {
+            if self.stack_bytes.is_empty() {
+                self.stack_bytes = rest.split('+').map_while(number).collect();
+            }
+        } else if is_function(line)
+            && let Some(bytes) = number_after(line, " stack ")
         {
-            self.stack_bytes = rest.split('+').map_while(number).collect();
+            // From the last line to the first.
+            self.stack_bytes.insert(0, bytes);
         }
     }
 }
 
-/// Lines at the end of a log among which the statistics are: three, and some room.
-const LINES_MAX: usize = 32;
+/// Lines at the end of a log among which the statistics are: three, since Linux 7.x also one for
+/// each function, of which the verifier takes 256, and some room.
+const LINES_MAX: usize = 300;
 
 /// Is this one of the lines that end every log?
 pub(super) fn is_stats(line: &str) -> bool {
     ["processed ", "verification time ", "stack depth "].iter().any(|p| line.starts_with(p))
+        || is_function(line)
+}
+
+/// `subprog 0 (main) main insns_self 3 insns_total 3 stack 16`, since Linux 7.x.
+fn is_function(line: &str) -> bool {
+    line.starts_with("subprog ") && line.contains(" insns_self ")
 }
 
 /// The number that `text` begins with.
@@ -92,6 +104,17 @@ mod tests {
             stack_bytes: vec![16, 8],
         };
         assert_eq!(stats, want);
+    }
+
+    #[test]
+    fn stacks_by_function_are_read_in_their_order() {
+        let stats = VerifierStats::of_log(
+            "verification time 3 usec\nstack depth max 24\nsubprog 0 (<unknown>) main insns_self 3 \
+             insns_total 9 stack 16\nsubprog 1 (f) static insns_self 6 insns_total 6 stack 8\n\
+             processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0\n",
+        );
+        assert_eq!((stats.time_us, stats.processed), (Some(3), Some(9)));
+        assert_eq!(stats.stack_bytes, [16, 8]);
     }
 
     #[test]
