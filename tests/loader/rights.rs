@@ -1,7 +1,10 @@
 //! What a process with fewer capabilities is told. This program runs itself again with a smaller
 //! bounding set, through `setpriv`.
 
-use std::process::Command;
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    process::Command,
+};
 
 use hardwire::{
     assembler::{Alu, Insn, ProgramKind, Reg::R0, Reg::R1, Reg::R2, Reg::R3, Size},
@@ -128,4 +131,39 @@ fn a_process_with_fewer_rights_is_told_what_is_missing() {
             assert!(good, "with {capabilities:?} {name} is {fact:?}");
         }
     }
+}
+
+/// Loads a program with a map in a process whose descriptor 0 is free, so that the kernel hands it
+/// out.
+#[test]
+#[ignore = "the other test runs it in a process of its own"]
+fn child_without_stdin() {
+    nix::unistd::close(0).expect("open until now");
+    let image = image(ProgramKind::Xdp, |asm| {
+        let map = asm.map(spec("m", hardwire::assembler::MapKind::Array, 4, 8, 1));
+        asm.load_map_value(R1, map, 0);
+        asm.emit(Size::DW.store_imm(R1, 0, 7));
+        asm.emit(Alu::Mov.imm(R0, 2));
+        asm.emit(Insn::exit());
+    });
+    let program = Program::load(&image, &LoadOptions::default()).expect("loads");
+    let run = hardwire::loader::test_run::run(&program, &[0; 60], 1, false).expect("runs");
+    let value = program.maps()[0].lookup(&[0; 4]).expect("read").expect("there");
+    println!("fact run: {} {}", run.retval, value.value()[0]);
+    let numbers = [program.as_fd().as_raw_fd(), program.maps()[0].as_fd().as_raw_fd()];
+    println!("fact above zero: {}", numbers.iter().all(|&n| n > 0));
+}
+
+#[test]
+fn a_process_whose_descriptor_zero_is_free_never_gives_it_to_the_kernel() {
+    if !may_load() {
+        return;
+    }
+    let run = Command::new(std::env::current_exe().expect("known"))
+        .args(["rights::child_without_stdin", "--exact", "--ignored", "--nocapture"])
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "{text}\n{}", String::from_utf8_lossy(&run.stderr));
+    assert!(text.contains("fact run: 2 7") && text.contains("fact above zero: true"), "{text}");
 }
