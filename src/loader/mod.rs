@@ -4,7 +4,7 @@
 //! What it guarantees: an image is never changed (descriptors are patched into a copy); every
 //! descriptor is owned from the moment it exists; what was attached by a guard is detached by it,
 //! and a detach is believed only after the kernel has been asked; whatever the verifier says is
-//! kept whole and is read into slot, origin and reason. `unsafe` is confined to [`sys`].
+//! kept whole and is read into slot, origin and reason. `unsafe` is confined to `sys`.
 //! What it does not do: it never mounts, changes a sysctl or attaches anything it was not told to,
 //! and it does not know what a program is for.
 
