@@ -87,3 +87,40 @@ pub fn compile(
     let image = codegen::generate(matcher, entry, target, options, &plan)?;
     Ok(Compiled { image, plan })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assembler::KernelVersion;
+
+    /// Goal: a program that can search fragments is given them, and no other is.
+    #[test]
+    fn a_program_takes_frames_of_several_buffers_if_it_searches_them() {
+        let pattern = ir::Pattern {
+            id: 1,
+            bytes: b"pattern".to_vec(),
+            ignore_case: false,
+            window: ir::Window::default(),
+        };
+        let matcher = ir::Matcher {
+            patterns: vec![pattern],
+            scope: ir::Scope::Payload,
+            report: ir::Report::First,
+            verdicts: ir::Verdicts::default(),
+        };
+        let newest = Target::newest();
+        let without_perfmon = Target { perfmon: false, ..newest.clone() };
+        let old = Target::of_version(KernelVersion::new(5, 10));
+        for (what, entry, target, fragments, expected) in [
+            ("direct and windows", Entry::Xdp, &newest, true, true),
+            ("windows alone", Entry::Xdp, &without_perfmon, true, true),
+            ("linear part only", Entry::Xdp, &newest, false, false),
+            ("no such frames", Entry::Xdp, &old, true, false),
+            ("a socket filter", Entry::SocketFilter, &newest, true, false),
+        ] {
+            let options = Options { fragments, ..Options::default() };
+            let compiled = compile(&matcher, entry, target, &options).expect("compiles");
+            assert_eq!(compiled.image.frags(), expected, "{what}");
+        }
+    }
+}

@@ -98,6 +98,9 @@ pub(super) fn generate(
         exits,
         note,
     };
+    // Without the flag the driver refuses large frames, and generic mode copies each of them into
+    // one piece. Programs that search only the linear part are not for such frames.
+    generation.asm.set_frags(entry == Entry::Xdp && generation.has_windows());
     generation.maps();
     generation.entry();
     generation.scope();
