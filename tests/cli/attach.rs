@@ -11,7 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::{Ran, command, finish, may_attach, of};
+use crate::captures::{pcap, udp};
+use crate::{File, Ran, command, finish, may_attach, of};
 
 /// Longest time that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -223,6 +224,61 @@ fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.err.contains("warning: lo is down"), "{}", ran.err);
     assert!(ran.err.contains("ip link set lo up"), "{}", ran.err);
+}
+
+/// A program for fragments is accepted whatever the MTU; one for kernels without them is not.
+#[test]
+fn a_peer_with_a_large_mtu_is_told_as_such() {
+    let Some(mut lab) = lab() else { return };
+    lab.client.netlink.set_mtu(&lab.client.link, 9000).expect("a larger MTU");
+    let name = lab.server.link.name.clone();
+    let native = ["attach", &name, "-e", "a", "--mode", "native", "--duration", "0.1"];
+    for via in ["link", "netlink"] {
+        let old = [&native[..], &["--via", via, "--target", "5.10"]].concat();
+        run_in(&lab.server, &old).complains(1, &[&name, "MTU", "--mode generic"]);
+        let new = run_in(&lab.server, &[&native[..], &["--via", via]].concat());
+        assert_eq!(new.code, 0, "{new:?}");
+    }
+}
+
+/// Goal: what `run` says of frames is what an interface does with them.
+/// Method: the same payloads as datagrams over the wire and as frames in a capture.
+#[test]
+fn live_traffic_gives_the_counts_that_run_predicts() {
+    let Some(mut lab) = lab() else { return };
+    for host in [&mut lab.client, &mut lab.server] {
+        host.netlink.set_mtu(&host.link, 9000).expect("a larger MTU");
+    }
+    // Lengths around what fits into the first buffer of a frame, and matches at both ends.
+    let mut payloads: Vec<Vec<u8>> = Vec::new();
+    for bytes in [0, 1, 9, 64, 1400, 1472, 3400, 3470, 3480, 3520, 4096, 7000, 8900] {
+        for (before, after) in [(true, false), (false, true), (false, false)] {
+            let mut payload = vec![b'.'; bytes];
+            if before {
+                payload.splice(..0, *b"GET /admin");
+            }
+            if after {
+                payload.extend(b"GET /admin");
+            }
+            payloads.push(payload);
+        }
+    }
+    let frames: Vec<_> = payloads.iter().map(|payload| udp(payload)).collect();
+    let capture = File::new("sent.pcap", pcap(&frames));
+    let question = ["-e", "/admin", "-i", "-e", "GET /", "--report", "all", "--on-match", "drop"];
+    let predict = [&["run", "--json", "--pcap", capture.name()], &question[..]].concat();
+    let predicted = summary(&crate::run(predict));
+
+    let name = lab.server.link.name.clone();
+    for mode in ["native", "generic"] {
+        let attach = ["attach", &name, "--json", "--mode", mode];
+        let running = Running::start(&lab.server, &[&attach[..], &question].concat());
+        wait_until(&mut lab.server, true);
+        send(&lab, &payloads.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        std::thread::sleep(Duration::from_millis(100));
+        running.signal(Signal::SIGINT);
+        assert_eq!(summary(&running.end()), predicted, "{mode}");
+    }
 }
 
 #[test]

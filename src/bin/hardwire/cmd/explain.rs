@@ -176,9 +176,10 @@ impl Story<'_> {
             phases(image).iter().map(|(phase, slots)| format!("{phase} {slots}")).collect();
         let _ = writeln!(text, "  slots by part: {}", parts.join(", "));
         for map in image.maps() {
+            let entries = if map.entries_max == 1 { "entry" } else { "entries" };
             let _ = writeln!(
                 text,
-                "  map {}: {}, {} entries of {} bytes",
+                "  map {}: {}, {} {entries} of {} bytes",
                 map.name,
                 map.kind.name(),
                 map.entries_max,

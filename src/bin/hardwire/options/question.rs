@@ -98,19 +98,22 @@ impl VerdictWord {
     }
 }
 
+/// The heading of these options in the help; not `next_help_heading`, which would also be that of
+/// whatever options a verb has behind them.
+const VERDICTS: &str = "Verdicts: pass, drop, abort, tx, redirect:IFACE";
+
 /// `--on-match`, `--on-miss`, `--out-of-scope`.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Verdicts: pass, drop, abort, tx, redirect:IFACE")]
 pub(crate) struct VerdictOptions {
     /// What becomes of frames in which a pattern was found
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass")]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
     on_match: VerdictWord,
     /// What becomes of frames in scope in which none was found. Frames with an empty payload are
     /// in scope: with `drop` here no TCP connection is ever established
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass")]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
     on_miss: VerdictWord,
     /// What becomes of frames without the scope (ARP, fragments, …)
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass")]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
     out_of_scope: VerdictWord,
 }
 
@@ -159,6 +162,9 @@ impl MatcherOptions {
         output: &Output,
     ) -> Result<(Matcher, Vec<Named>), Failure> {
         let named = self.patterns.read(output)?;
+        if named.is_empty() {
+            output.warn("no patterns, so nothing ever matches: -e, -x or -f gives one");
+        }
         if entry == Entry::SocketFilter && !self.verdicts.are_default() {
             let problem = Problem::new("a socket filter has no verdicts")
                 .at("--on-match, --on-miss, --out-of-scope")

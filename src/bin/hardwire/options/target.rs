@@ -5,6 +5,7 @@ use hardwire::assembler::{KernelVersion, Target};
 use hardwire::compiler::Entry;
 use hardwire::loader::features;
 
+use crate::failure::Problem;
 use crate::output::Output;
 
 /// `--type`.
@@ -37,6 +38,17 @@ impl TargetOption {
     /// The target that was named, or the newest one that is known.
     pub(crate) fn or_newest(&self) -> Target {
         self.version.map_or_else(Target::newest, Target::of_version)
+    }
+
+    /// The target that was named, or what this kernel can do.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not let itself be asked.
+    pub(crate) fn or_this_kernel(&self) -> Result<Target, Problem> {
+        self.version
+            .map_or_else(features::target, |version| Ok(Target::of_version(version)))
+            .map_err(|error| Problem::of_probe(&error))
     }
 
     /// The target that was named, or what this kernel can do; if it does not let itself be asked,

@@ -12,14 +12,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hardwire::compiler::{self, Entry};
 use hardwire::loader::link::LinkError;
-use hardwire::loader::{LoadOptions, Program, features};
+use hardwire::loader::{LoadOptions, Program};
 use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
 use serde_json::json;
 
 use super::detach::of_netlink;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::options::MatcherOptions;
+use crate::options::{MatcherOptions, TargetOption};
 use crate::output::Output;
 use crate::totals::{Summary, Totals};
 use attachment::{Attachment, Occupied};
@@ -76,6 +76,8 @@ pub(crate) struct Options {
     interface: String,
     #[command(flatten)]
     matcher: MatcherOptions,
+    #[command(flatten)]
+    target: TargetOption,
     /// Where in the receive path
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeWord,
@@ -111,7 +113,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
-    let target = features::target().map_err(|error| Problem::of_probe(&error))?;
+    let target = options.target.or_this_kernel()?;
     let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
     let program = Program::load(&compiled.image, &LoadOptions::default())
