@@ -132,9 +132,6 @@ impl Gen<'_> {
             self.hits = Some(self.asm.map(spec));
         }
         if self.has_windows() {
-            // Whoever reads fragments must say so, or is given frames of one buffer only: native
-            // drivers refuse it at a large MTU, the others linearise.
-            self.asm.set_frags(self.entry == Entry::Xdp);
             let spec = MapSpec {
                 name: "scratch".to_owned(),
                 kind: MapKind::PerCpuArray,
