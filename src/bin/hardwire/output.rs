@@ -118,10 +118,10 @@ impl Output {
         Ok(write!(self.out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h")?)
     }
 
-    /// Leave the last such line alone; what follows begins a new one.
+    /// Clear the last such line; what follows takes its place.
     pub(crate) fn end_live(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.live) {
-            writeln!(self.out)?;
+            write!(self.out, "\r\x1b[K")?;
         }
         Ok(self.out.flush()?)
     }
