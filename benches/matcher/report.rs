@@ -89,7 +89,7 @@ impl Report {
     ) {
         for &(engine, ns) in times {
             self.rows.push(Row { class, engine, text, bytes, cache, ns });
-            if self.json {
+            if self.json && !engine.only_for_people() {
                 let line = Line {
                     class,
                     engine: engine.name(),

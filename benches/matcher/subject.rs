@@ -83,6 +83,11 @@ impl Engine {
         }
     }
 
+    /// Does it stand in the tables only, beside one that the machine format names?
+    pub(crate) fn only_for_people(self) -> bool {
+        matches!(self, Self::HardwireSocketAttached | Self::MapArrayByHand)
+    }
+
     /// For people.
     pub(crate) const fn title(self) -> &'static str {
         match self {
