@@ -7,22 +7,53 @@
 
 use hardwire::loader::{Capability, capability};
 
+mod churn;
 mod exceptions;
 mod fragments;
+mod guards;
 mod program;
 mod replay;
 mod sockets;
 mod verdicts;
 mod wire;
 
+use std::fs;
 use std::sync::{Mutex, MutexGuard};
 
 use hardwire::netlink::Lab;
 
-/// Two hosts and a cable, for one test at a time.
+/// Two hosts and a cable, for one test at a time. When it is dropped, nothing else that the test
+/// opened may be open any more.
 struct Alone {
     lab: Lab,
+    #[allow(dead_code, reason = "dropped last")]
+    left: Left,
+}
+
+/// What is compared when the lab is gone; a field of its own, so that this happens after it.
+struct Left {
+    before: Vec<String>,
     _turn: MutexGuard<'static, ()>,
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(descriptors(), self.before, "left behind");
+        }
+    }
+}
+
+/// What is open in this process, but for what `/proc` is being asked.
+fn descriptors() -> Vec<String> {
+    let mut open: Vec<String> = fs::read_dir("/proc/self/fd")
+        .expect("mounted")
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.display().to_string())
+        .filter(|target| !target.starts_with("/proc/"))
+        .collect();
+    open.sort();
+    open
 }
 
 fn skip(why: &str) {
@@ -46,5 +77,6 @@ fn lab() -> Option<Alone> {
     }
     // A test that failed has cleaned up: whatever it held was dropped.
     let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    Some(Alone { lab: Lab::new("live").expect("two namespaces and a veth pair"), _turn: turn })
+    let left = Left { before: descriptors(), _turn: turn };
+    Some(Alone { lab: Lab::new("live").expect("two namespaces and a veth pair"), left })
 }

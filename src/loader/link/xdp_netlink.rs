@@ -19,7 +19,9 @@ use crate::{
 pub enum Detached {
     /// The program is off the interface; the kernel was asked.
     Done,
-    /// The interface is gone, and the attachment with it.
+    /// The interface is gone from the network namespace, and the attachment with it. If it was not
+    /// deleted but moved to another namespace, it took the program along, which runs on there: only
+    /// a bpf_link ([`XdpLink`](super::XdpLink)) reaches it then.
     InterfaceGone,
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         totals.print(output, &named)?;
     }
     detached.map_err(|error| of_attach(&error, &link))?;
-    ending(stopped?, &link)
+    ending(stopped?, &link, via)
 }
 
 impl Options {
@@ -224,13 +224,20 @@ fn announce(
     Ok(())
 }
 
-fn ending(stopped: Stop, link: &Link) -> Result<Ending, Failure> {
+fn ending(stopped: Stop, link: &Link, via: Via) -> Result<Ending, Failure> {
     let name = &link.name;
     match stopped {
         Stop::Asked | Stop::Time | Stop::Count => Ok(Ending::Done),
         Stop::InterfaceGone => {
             let problem = Problem::new(format!("interface {name} disappeared while attached"));
-            Err(problem.hint("its program went with it; the totals are what was counted").into())
+            let hint = match via {
+                Via::Link => "its program is off it; the totals are what was counted",
+                Via::Netlink => {
+                    "its program went with it; if it was moved to another network namespace, \
+                     `hardwire detach` it there"
+                }
+            };
+            Err(problem.hint(hint).into())
         }
         Stop::Displaced(found) => {
             let what = format!("the program on {name} was replaced or detached by somebody else");
