@@ -10,3 +10,8 @@ pub mod engine;
 pub mod loader;
 pub mod netlink;
 pub mod vm;
+
+/// The example of the README is compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
