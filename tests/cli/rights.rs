@@ -67,24 +67,48 @@ fn everything_up_to_the_kernel_works_without_rights() {
     assert_eq!((named.err.as_str(), named.out), ("", guessed.out));
 }
 
-#[test]
-fn a_program_that_the_verifier_rejects_is_explained() {
+/// `verify` with `CAP_BPF` and `CAP_NET_ADMIN` only; nothing where that cannot be tried.
+fn verify_without_perfmon(args: &[&str]) -> Option<Ran> {
     const SETPRIV: &str = "/usr/bin/setpriv";
     if !may_attach() {
-        return;
+        return None;
     }
     if !Path::new(SETPRIV).exists() {
-        return skip("no setpriv to give rights singly");
+        skip("no setpriv to give rights singly");
+        return None;
     }
-    // Code for a kernel of root's, loaded without CAP_PERFMON.
     let mut verify = Command::new(SETPRIV);
     verify.args(["--reuid", "65534", "--clear-groups"]);
     verify.args(["--inh-caps", "-all,+bpf,+net_admin", "--ambient-caps", "-all,+bpf,+net_admin"]);
-    verify.args([BIN, "verify", "-e", "a", "--target", "6.18"]);
+    verify.args([BIN, "verify"]).args(args);
     let got = finish(verify);
     if got.err.contains("failed to execute") {
-        return skip("the folder of the build is closed to other users");
+        skip("the folder of the build is closed to other users");
+        return None;
     }
+    Some(got)
+}
+
+#[test]
+fn without_perfmon_the_slower_form_is_accepted() {
+    let long = "a literal of more than sixteen bytes";
+    for args in [
+        &["-e", "GET /admin"][..],
+        &["-e", "x", "--in", "raw"],
+        &["-i", "-e", long],
+        &["--offset", "3", "--depth", "90", "-e", "needle", "-e", "other"],
+        &["-e", "one", "-e", "two1", "-e", "three", "-e", "four", "-e", "fives", "-e", "sixes"],
+    ] {
+        let Some(got) = verify_without_perfmon(args) else { return };
+        assert!(got.out.contains("windows copied"), "{args:?}: {} {}", got.out, got.err);
+        assert!(got.out.contains("accepted"), "{args:?}: {} {}", got.out, got.err);
+    }
+}
+
+#[test]
+fn a_program_that_the_verifier_rejects_is_explained() {
+    // Code for a kernel of root's, loaded without CAP_PERFMON.
+    let Some(got) = verify_without_perfmon(&["-e", "a", "--target", "6.18"]) else { return };
     got.complains(1, &["the verifier rejected", "slot", "CAP_PERFMON"]);
     for part in ["rejected at slot", "the verifier says", "is there for", "R10 = fp0"] {
         assert!(got.out.contains(part), "no {part:?} in {}", got.out);

@@ -53,10 +53,14 @@ impl Gen<'_> {
         }
     }
 
-    /// Make the verifier forget what it knows of a 32-bit number, where loops are counted: its
-    /// lower bound would grow with every round, and packet offsets with it.
+    /// Make the verifier forget what it knows of a 32-bit number, just behind the head of a loop.
+    ///
+    /// Where loops are counted, its lower bound would grow with every round, and packet offsets with
+    /// it. And without `CAP_PERFMON` a round counts as seen only if everything is *equal*, not just
+    /// within what was seen (`explore_alu_limits` in `kernel/bpf/verifier.c`): this makes the third
+    /// round equal to the second.
     pub(super) fn forget(&mut self, reg: Reg) {
-        if !self.target.may_goto {
+        if !self.target.may_goto || !self.target.perfmon {
             self.store_slot(frame::LAUNDER, reg);
             self.load_slot(reg, frame::LAUNDER);
         }

@@ -268,7 +268,7 @@ impl Gen<'_> {
         if self.counters.is_some() {
             self.load_slot(R2, LANE);
             self.asm.emit(Alu::Add.reg(R2, OFF));
-            self.add(R2, scan.needle.len());
+            self.add(R2, scan.needle.len() - 1);
             self.load_slot(R0, frame::START);
             self.asm.emit(Alu::Sub.reg(R2, R0));
         }
@@ -288,6 +288,7 @@ impl Gen<'_> {
         self.say_of(Phase::Confirm, scan.needle.pattern, "the rest of a long literal");
         self.asm.bind(full);
         self.load_slot(R1, LANE);
+        self.add(R1, -1);
         self.emit_branch(Jmp::Gt.imm(R1, BLOCK - 1, scan.exits.lost));
         self.mov(R4, PTR);
         self.asm.emit(Alu::Add.reg(R4, R1));
@@ -301,13 +302,13 @@ impl Gen<'_> {
         self.asm.bind(fail);
         self.load_slot(R1, LANE);
         self.asm.emit(Alu::Add.reg(OFF, R1));
-        self.add(OFF, 1);
         self.goto(scan.places.full);
         // A block that was moved back cannot be restarted further on: it would move back again.
         self.say_of(Phase::Confirm, scan.needle.pattern, "a long literal near the end");
         self.asm.bind(small);
         self.load_slot(R1, LANE);
         self.asm.emit(Alu::Add.reg(OFF, R1));
+        self.add(OFF, -1);
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
     }
 
@@ -336,7 +337,7 @@ impl Gen<'_> {
         for &piece in &needle.pieces {
             self.compare(needle.pattern, piece, PTR, 0, fail);
         }
-        self.asm.emit(Size::W.store_imm(crate::assembler::Reg::R10, LANE, 0));
+        self.asm.emit(Size::W.store_imm(crate::assembler::Reg::R10, LANE, 1));
         self.goto(scan.places.hit);
         self.asm.bind(fail);
         self.add(OFF, 1);

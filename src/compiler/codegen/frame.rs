@@ -38,7 +38,8 @@ pub(super) const LOST: i16 = -36;
 pub(super) const WIN: i16 = -44;
 /// Key for map lookups, u32.
 pub(super) const KEY: i16 = -52;
-/// Position of a confirmed candidate in its block, u32.
+/// Position of a candidate in its block, plus one, u32. Plus one, because the verifier remembers a
+/// stored zero and nothing else.
 pub(super) const LANE: i16 = -60;
 /// A number on its way through the stack, so that the verifier forgets it, u32.
 pub(super) const LAUNDER: i16 = -68;

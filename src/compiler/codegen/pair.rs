@@ -260,7 +260,7 @@ impl Gen<'_> {
             self.emit_branch(Jmp::SGt.imm(R3, lane, resume));
         }
         if needle.is_long() {
-            self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+            self.asm.emit(Size::W.store_imm(R10, LANE, lane + 1));
             self.goto(group.exits.long);
             return;
         }
@@ -280,7 +280,7 @@ impl Gen<'_> {
                 self.compare(needle.pattern, piece, PTR, lane, fail);
             }
             if again {
-                self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+                self.asm.emit(Size::W.store_imm(R10, LANE, lane + 1));
                 self.goto(group.exits.hit);
                 self.asm.bind(fail);
                 self.asm.emit(Insn::load_imm64(FIRST_FOLD, first.fold));
@@ -288,7 +288,7 @@ impl Gen<'_> {
                 return;
             }
         }
-        self.asm.emit(Size::W.store_imm(R10, LANE, lane));
+        self.asm.emit(Size::W.store_imm(R10, LANE, lane + 1));
         self.goto(group.exits.hit);
     }
 }

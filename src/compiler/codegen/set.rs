@@ -112,8 +112,10 @@ impl Gen<'_> {
         let dead = [R0, R1, R2, R4, R5, R6];
         self.inner_head(&walk, BLOCK, 0, &dead);
         let hits = self.probes(&grams, filtered);
-        self.add(INNER, BLOCK);
-        self.goto(walk.inner);
+        if filtered {
+            self.add(INNER, BLOCK);
+            self.goto(walk.inner);
+        }
         self.next_window(&walk);
         self.lookup(&grams, &walk, hits);
     }

@@ -233,7 +233,7 @@ impl Gen<'_> {
         self.load_slot(R0, frame::WIN);
         self.asm.emit(Alu::Sub.reg(R0, INNER));
         self.load_slot(R2, LANE);
-        self.add(R2, needle.len());
+        self.add(R2, needle.len() - 1);
         // Candidates come in order, so those behind this one do not count either.
         self.emit_branch(Jmp::SGt.reg(R2, R0, exits.done));
         self.say_of(Phase::Report, needle.pattern, "found in a window");
@@ -255,6 +255,7 @@ impl Gen<'_> {
         self.say_of(Phase::Confirm, needle.pattern, "the rest of a long literal");
         self.asm.bind(long);
         self.load_slot(R1, LANE);
+        self.add(R1, -1);
         self.emit_branch(Jmp::Gt.imm(R1, BLOCK - 1, walk.exits.lost));
         self.mov(R4, PTR);
         self.asm.emit(Alu::Add.reg(R4, R1));
@@ -265,7 +266,6 @@ impl Gen<'_> {
         self.asm.bind(fail);
         self.load_slot(R1, LANE);
         self.asm.emit(Alu::Add.reg(INNER, R1));
-        self.add(INNER, 1);
         self.goto(walk.inner);
     }
 }
