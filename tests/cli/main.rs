@@ -49,7 +49,14 @@ impl Ran {
 }
 
 fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(BIN);
+    command_of(BIN, args)
+}
+
+fn command_of<S: AsRef<OsStr>>(
+    binary: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = S>,
+) -> Command {
+    let mut command = Command::new(binary);
     command.args(args).env_remove("NO_COLOR").stdin(Stdio::null());
     command
 }

@@ -154,14 +154,13 @@ fn program(body: &[Insn]) -> Vec<Insn> {
     let registers = || SCALARS.into_iter().zip((0..).step_by(8));
     insns.extend(registers().map(|(reg, at)| Size::DW.load(reg, R9, at)));
     for (n, insn) in body.iter().enumerate() {
-        insns.push(match *insn {
-            Insn::Jump { cond, width, dst, src, off } => {
-                let over = body[n + 1..].iter().take(usize::try_from(off).unwrap());
-                let off = over.map(|insn| i16::try_from(insn.slots()).unwrap()).sum();
-                Insn::Jump { cond, width, dst, src, off }
-            }
-            other => other,
-        });
+        if let Insn::Jump { cond, width, dst, src, off } = *insn {
+            let over = body[n + 1..].iter().take(usize::try_from(off).unwrap());
+            let off = over.map(|insn| i16::try_from(insn.slots()).unwrap()).sum();
+            insns.push(Insn::Jump { cond, width, dst, src, off });
+        } else {
+            insns.push(*insn);
+        }
     }
     insns.extend(registers().map(|(reg, at)| Size::DW.store(R9, at, reg)));
     for (at, on_stack) in words {
