@@ -33,6 +33,12 @@ pub enum EngineError {
         /// The shortest one.
         limit: usize,
     },
+    /// The kernel cannot be given so long an input.
+    #[error("an input of {bytes} bytes is longer than BPF_PROG_TEST_RUN takes")]
+    TooLong {
+        /// The input.
+        bytes: usize,
+    },
     /// The kernel did not run the program.
     #[error("the kernel did not run the program")]
     TestRun(#[from] TestRunError),

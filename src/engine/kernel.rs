@@ -1,6 +1,6 @@
 //! The generated program, run by the kernel through `BPF_PROG_TEST_RUN`.
 
-use super::{Engine, EngineError, outcome, vm::found};
+use super::{Engine, EngineError, TEST_RUN_LINEAR_BYTES, outcome, vm::found};
 use crate::{
     assembler::ProgramImage,
     compiler::{
@@ -9,6 +9,7 @@ use crate::{
         ir::{Matcher, Outcome},
     },
     loader::{
+        error::TestRunError,
         program::{LoadOptions, Program},
         test_run,
     },
@@ -97,6 +98,11 @@ impl Engine for Kernel<'_> {
                 if input.len() < limit {
                     return Err(EngineError::TooShort { bytes: input.len(), limit });
                 }
+                // BPF_PROG_TEST_RUN would cut it into fragments all the same, which no driver does
+                // to a program that cannot take them: such a program sees frames in one piece.
+                if !self.program.frags() && input.len() > TEST_RUN_LINEAR_BYTES {
+                    return Err(EngineError::TooLong { bytes: input.len() });
+                }
                 input
             }
             Entry::SocketFilter => {
@@ -104,7 +110,12 @@ impl Engine for Kernel<'_> {
                 &behind
             }
         };
-        let ran = test_run::run(&self.program, packet, 1, false)?;
+        let ran = test_run::run(&self.program, packet, 1, false).map_err(|error| match error {
+            TestRunError::PacketSize { bytes, .. } if bytes > TEST_RUN_LINEAR_BYTES => {
+                EngineError::TooLong { bytes: input.len() }
+            }
+            error => EngineError::TestRun(error),
+        })?;
         let after = self.per_cpu()?;
         // The run was on one CPU, but not necessarily on the same one as the last.
         let mut counted = Counters::default();

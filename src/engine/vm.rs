@@ -35,13 +35,10 @@ impl<'a> Vm<'a> {
         if image.maps().get(COUNTERS_MAP).is_none_or(|map| map.name != "counters") {
             return Err(EngineError::NoCounters);
         }
-        Ok(Self {
-            matcher,
-            entry,
-            machine: Machine::new(image)?,
-            before: Counters::default(),
-            linear_bytes: TEST_RUN_LINEAR_BYTES,
-        })
+        // A program that takes no fragments is only ever given frames in one piece.
+        let linear_bytes = if image.frags() { TEST_RUN_LINEAR_BYTES } else { usize::MAX };
+        let machine = Machine::new(image)?;
+        Ok(Self { matcher, entry, machine, before: Counters::default(), linear_bytes })
     }
 
     /// Give XDP programs frames whose linear part has this many bytes.

@@ -2,15 +2,17 @@
 //! reading hands over to another.
 
 use hardwire::{
-    assembler::Target,
+    assembler::{KernelVersion, Target},
     compiler::{
-        Entry,
+        self, Entry, Options,
         ir::{Pattern, Report, Scope},
     },
-    engine::TEST_RUN_LINEAR_BYTES,
+    engine::{Engine, EngineError, Kernel, Reference, TEST_RUN_LINEAR_BYTES, Vm},
 };
 
-use super::support::{Side, counted_loops, literal, matcher, tcp_frame, text, udp_frame};
+use super::support::{
+    Side, counted_loops, kernel_tests, literal, matcher, tcp_frame, text, udp_frame,
+};
 
 const NEEDLES: [&[u8]; 5] =
     [b"\x01", b"/etc", b"/etc/passwd", b"0123456789abcdef", b"a literal longer than sixteen bytes"];
@@ -131,6 +133,28 @@ fn a_socket_filter_finds_hits_at_every_offset() {
                 }
             }
         }
+    }
+}
+
+/// A driver or the stack hands such a program frames in one piece; a test run that cut them would
+/// show misses that no interface has.
+#[test]
+fn a_program_that_takes_no_fragments_finds_a_hit_behind_what_a_test_run_keeps_in_one_piece() {
+    let needle = b"/etc/passwd";
+    let matcher = matcher(vec![literal(needle)], Scope::Raw, Report::All);
+    let target = Target::of_version(KernelVersion::new(6, 6));
+    let compiled =
+        compiler::compile(&matcher, Entry::Xdp, &target, &Options::default()).expect("compiles");
+    assert!(!compiled.image.frags());
+    let len = TEST_RUN_LINEAR_BYTES + 100;
+    let frame = planted(len, needle, len - needle.len());
+    let mut vm = Vm::new(&matcher, Entry::Xdp, &compiled.image).expect("the vm takes it");
+    let expected = Reference::new(&matcher, Entry::Xdp).answer(&frame).expect("always");
+    assert_eq!(vm.answer(&frame).expect("runs"), expected);
+    if kernel_tests() {
+        let mut kernel = Kernel::new(&matcher, Entry::Xdp, &compiled.image).expect("loads");
+        let refused = kernel.answer(&frame);
+        assert!(matches!(refused, Err(EngineError::TooLong { .. })), "{refused:?}");
     }
 }
 

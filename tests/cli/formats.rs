@@ -58,6 +58,38 @@ fn all_engines_agree_and_a_short_frame_is_answered_by_the_others() {
 }
 
 #[test]
+fn an_input_that_is_too_long_for_the_kernel_is_answered_by_the_others() {
+    if !may_attach() {
+        return;
+    }
+    let long = vec![b'.'; 200_000];
+    let capture = File::new("long.pcap", pcap(&[long, udp(b"admin")]));
+    for entry in ["xdp", "socket"] {
+        let args = ["run", "--json", "--engine", "all", "-e", "admin", "--type", entry];
+        let lines = json_lines(&run(args.iter().chain(&["--pcap", capture.name()])).clean());
+        assert_eq!(lines[0]["kernel"], "too long");
+        assert_eq!(lines[1].get("kernel"), None);
+        assert_eq!(lines[2]["summary"]["frames"], 2);
+    }
+    let haystack = "61".repeat(5000);
+    let args = ["match", "--json", "-e", "b"];
+    // As the payload of a frame the kernel can be given it, as a packet on a socket it cannot.
+    let all = json_lines(&run_with(&[&args[..], &["--engine", "all"]].concat(), &haystack).clean());
+    assert_eq!((&all[0]["engines_agree"], all[0].get("kernel")), (&json!(true), None));
+    let got = run_with(&[&args[..], &["--engine", "kernel"]].concat(), &haystack);
+    assert_eq!(json_lines(&got.out)[0]["kernel"], "too long");
+    assert!(got.err.starts_with("warning: line 1: too long for the kernel"), "{got:?}");
+}
+
+#[test]
+fn what_a_target_cannot_search_is_no_silent_miss() {
+    let haystack = "61".repeat(20_000);
+    let got = run_with(&["match", "--json", "-e", "b", "--target", "5.10"], haystack);
+    assert_eq!(json_lines(&got.out)[0]["unsearched"], true);
+    assert!(got.err.starts_with("warning: line 1: this target cannot search"), "{got:?}");
+}
+
+#[test]
 fn match_tells_one_answer_a_line() {
     let haystacks = "474554202f\n\n47 45\n  \n4745542\n";
     let got = run_with(&["match", "-e", "GET /"], haystacks.trim_end_matches("4745542\n"));

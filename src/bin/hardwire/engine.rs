@@ -130,8 +130,9 @@ pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
     /// Do all engines give it? `None` if they were not compared.
     pub(crate) agreement: Option<Agreement>,
-    /// Was the input too short for the kernel, so that others answered?
-    pub(crate) too_short: bool,
+    /// Why the kernel could not be given the input, so that others answered: in the words of the
+    /// machine formats.
+    pub(crate) kernel: Option<&'static str>,
 }
 
 /// Whether the engines agree.
@@ -190,7 +191,7 @@ impl<'a> Panel<'a> {
     ///
     /// An engine could not run. "Not found" is not an error, and a difference is an answer.
     pub(crate) fn ask(&mut self, input: &[u8]) -> Result<Answer, Problem> {
-        let (mut too_short, mut by_kernel, mut difference) = (false, None, None);
+        let (mut kernel, mut by_kernel, mut difference) = (None, None, None);
         for member in &mut self.kernel {
             let shaped = member.form.input(input);
             match member.engine.answer(&shaped) {
@@ -200,24 +201,28 @@ impl<'a> Panel<'a> {
                     }
                     by_kernel.get_or_insert(outcome);
                 }
-                Err(EngineError::TooShort { .. }) => too_short = true,
+                Err(EngineError::TooShort { .. }) => kernel = Some("too short"),
+                Err(EngineError::TooLong { .. }) => kernel = Some("too long"),
                 Err(error) => return Err(problem(&error)),
             }
+        }
+        if by_kernel.is_some() {
+            kernel = None; // in another form it could
         }
         if !self.compare
             && let Some(outcome) = by_kernel
         {
-            return Ok(Answer { outcome, agreement: None, too_short });
+            return Ok(Answer { outcome, agreement: None, kernel });
         }
         let outcome = self.first.engine.answer(input).map_err(|error| problem(&error))?;
         if !self.compare {
-            return Ok(Answer { outcome, agreement: None, too_short });
+            return Ok(Answer { outcome, agreement: None, kernel });
         }
         if difference.is_none() {
             difference = self.first.difference(&outcome, input)?;
         }
         let agreement = difference.map_or(Agreement::Same, Agreement::Different);
-        Ok(Answer { outcome, agreement: Some(agreement), too_short })
+        Ok(Answer { outcome, agreement: Some(agreement), kernel })
     }
 }
 
@@ -259,6 +264,7 @@ pub(crate) fn problem(error: &EngineError) -> Problem {
         | EngineError::Setup(_)
         | EngineError::Trap(_)
         | EngineError::TooShort { .. }
+        | EngineError::TooLong { .. }
         | EngineError::Counters { .. }
         | EngineError::Returned { .. }
         | EngineError::NoCounters

@@ -68,6 +68,10 @@ struct Line {
     matches: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     engines_agree: Option<bool>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unsearched: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<&'static str>,
 }
 
 /// Run the verb.
@@ -111,10 +115,26 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             disagreements += 1;
             output.warn(format!("line {line}: {difference}"));
         }
+        let unsearched = !answer.outcome.searched;
+        if unsearched {
+            output
+                .warn(format!("line {line}: this target cannot search all of so long a haystack"));
+        }
+        let kernel = answer.kernel;
+        if let Some(why) = kernel {
+            output.warn(format!("line {line}: {why} for the kernel: other engines answered"));
+        }
         if output.json() {
             let matches = answer.outcome.matches.iter().map(Found::from).collect();
             let engines_agree = answer.agreement.map(|it| it == Agreement::Same);
-            output.json_line(&Line { line, matched, matches, engines_agree })?;
+            output.json_line(&Line {
+                line,
+                matched,
+                matches,
+                engines_agree,
+                unsearched,
+                kernel,
+            })?;
         } else {
             writeln!(output, "{}", u8::from(matched))?;
         }

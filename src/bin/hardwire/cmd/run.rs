@@ -197,8 +197,8 @@ impl Serialize for Line<'_> {
         if let Some(agreement) = &self.answer.agreement {
             map.serialize_entry("engines_agree", &(*agreement == Agreement::Same))?;
         }
-        if self.answer.too_short {
-            map.serialize_entry("kernel", "too short")?;
+        if let Some(why) = self.answer.kernel {
+            map.serialize_entry("kernel", why)?;
         }
         map.end()
     }
