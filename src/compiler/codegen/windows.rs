@@ -199,6 +199,10 @@ impl Gen<'_> {
         self.windows(&walk, ready.is_none());
         self.pair_constants(needle);
         if let Some(ready) = ready {
+            if !self.target.may_goto {
+                // Kernels of then refuse an ordinary instruction that falls into a loop.
+                self.goto(ready);
+            }
             self.asm.bind(ready);
         }
         self.loop_counter(frame::ROUND_INNER);
