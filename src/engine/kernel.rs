@@ -114,7 +114,11 @@ impl Engine for Kernel<'_> {
             TestRunError::PacketSize { bytes, .. } if bytes > TEST_RUN_LINEAR_BYTES => {
                 EngineError::TooLong { bytes: input.len() }
             }
-            error => EngineError::TestRun(error),
+            TestRunError::PacketSize { .. }
+            | TestRunError::TooShort { .. }
+            | TestRunError::NotRunnable { .. }
+            | TestRunError::Grew { .. }
+            | TestRunError::Kernel { .. } => EngineError::TestRun(error),
         })?;
         let after = self.per_cpu()?;
         // The run was on one CPU, but not necessarily on the same one as the last.
