@@ -2,7 +2,7 @@
 //!
 //! The way is one: pattern text → [`ir::Matcher`] → plan → code → [`ProgramImage`]. Nothing here
 //! does I/O, reads a clock or asks a kernel; what the kernel can do arrives as a
-//! [`Target`](crate::assembler::Target).
+//! [`Target`].
 //!
 //! [`ProgramImage`]: crate::assembler::ProgramImage
 
