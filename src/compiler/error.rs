@@ -72,7 +72,21 @@ pub enum CompileError {
     },
     /// The generated code could not be assembled.
     #[error("the program could not be assembled")]
-    Assemble(#[from] AsmError),
+    Assemble(#[source] AsmError),
+}
+
+impl From<AsmError> for CompileError {
+    fn from(error: AsmError) -> Self {
+        match error {
+            AsmError::TooLarge { needed, limit } => Self::ProgramTooLarge {
+                needed,
+                limit: usize::try_from(limit).unwrap_or(usize::MAX),
+            },
+            AsmError::UnboundLabel { .. }
+            | AsmError::OutOfRange { .. }
+            | AsmError::Structure { .. } => Self::Assemble(error),
+        }
+    }
 }
 
 impl CompileError {

@@ -93,6 +93,28 @@ mod tests {
     use super::*;
     use crate::assembler::KernelVersion;
 
+    /// Goal: a set that is too large says what to do about it.
+    #[test]
+    fn a_program_past_the_limit_of_the_target_tells_both_numbers_and_to_split_the_set() {
+        let pattern = |id| ir::Pattern {
+            id,
+            bytes: format!("pattern {id}").into_bytes(),
+            ignore_case: false,
+            window: ir::Window::default(),
+        };
+        let matcher = ir::Matcher {
+            patterns: (1..=100).map(pattern).collect(),
+            scope: ir::Scope::Payload,
+            report: ir::Report::First,
+            verdicts: ir::Verdicts::default(),
+        };
+        let target = Target { slots_max: 500, ..Target::newest() };
+        let error = compile(&matcher, Entry::Xdp, &target, &Options::default());
+        let error = error.expect_err("too large");
+        assert!(matches!(error, CompileError::ProgramTooLarge { limit: 500, .. }), "{error:?}");
+        assert_eq!(error.hint(), Some("split the set over several programs"));
+    }
+
     /// Goal: a program that can search fragments is given them, and no other is.
     #[test]
     fn a_program_takes_frames_of_several_buffers_if_it_searches_them() {

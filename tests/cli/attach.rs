@@ -211,6 +211,9 @@ fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
     let Some(mut lab) = lab() else { return };
     run_in(&lab.server, &["attach", "nope0", "-e", "a"])
         .complains(1, &["no interface named \"nope0\"", "ip link"]);
+    let redirect = ["attach", "nope0", "-e", "a", "--on-match", "redirect:2147483647"];
+    run_in(&lab.server, &redirect)
+        .complains(1, &["no interface with index 2147483647", "redirect:", "ip link"]);
     run_in(&lab.server, &["detach", "nope0"]).complains(1, &["no interface named \"nope0\""]);
     run_in(&lab.server, &["attach", "lo", "-e", "a", "--mode", "native"])
         .complains(1, &["lo", "native", "--mode generic"]);

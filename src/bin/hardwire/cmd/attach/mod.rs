@@ -10,6 +10,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use hardwire::compiler::ir::{Verdict, Verdicts};
 use hardwire::compiler::{self, Entry};
 use hardwire::loader::link::LinkError;
 use hardwire::loader::{LoadOptions, Program};
@@ -104,12 +105,29 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
 }
 
+/// An index that serves a program for another machine must be an interface where it is attached:
+/// the kernel would drop every frame on its way to none.
+fn redirects_exist(verdicts: &Verdicts, socket: &mut Socket) -> Result<(), Failure> {
+    for verdict in [verdicts.on_match, verdicts.on_miss, verdicts.out_of_scope] {
+        if let Verdict::Redirect { ifindex } = verdict {
+            socket.link_by_index(ifindex).map_err(|error| {
+                let unknown = matches!(error, NetlinkError::UnknownIndex { .. });
+                let hint = unknown.then_some("`ip link` lists the interfaces there are");
+                let place = format!("redirect:{ifindex}");
+                Problem::of(&error).at(place).hint_if(hint.or_else(|| error.hint()))
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let occupied = options.occupied()?;
     let via = options.via(&occupied)?;
     let (matcher, named) = options.matcher.read(Entry::Xdp, output)?;
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
+    redirects_exist(&matcher.verdicts, &mut socket)?;
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
