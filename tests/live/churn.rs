@@ -16,7 +16,7 @@ use hardwire::netlink::lab::Host;
 use hardwire::netlink::{Lab, Socket};
 
 use super::program::{PATIENCE, matcher};
-use super::wire::set_option;
+use super::wire::{set_gro, set_option};
 use super::{descriptors, lab};
 
 const ROUNDS: usize = 100;
@@ -36,7 +36,10 @@ struct Traffic {
     sent_matching: AtomicU64,
     /// Datagrams without the pattern that arrived.
     arrived: AtomicU64,
+    /// No more is sent.
     stop: AtomicBool,
+    /// No more is on the way, but for what the queues hold.
+    all_sent: AtomicBool,
 }
 
 /// What arrived, by number.
@@ -48,14 +51,10 @@ struct Arrived {
 }
 
 impl Traffic {
-    fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
     /// Send until it is over, never more at once than the queues on the way can hold.
     fn send(&self, from: &UdpSocket, to: SocketAddr) {
         let mut number = 0_u64;
-        while !self.is_over() {
+        while !self.stop.load(Ordering::Relaxed) {
             let mut datagram = number.to_le_bytes().to_vec();
             if number.is_multiple_of(MATCHING_EVERY) {
                 datagram.extend(NEEDLE);
@@ -91,7 +90,7 @@ impl Traffic {
         let mut buffer = [0; 64];
         loop {
             let Ok(bytes) = to.recv(&mut buffer) else {
-                if self.is_over() {
+                if self.all_sent.load(Ordering::Relaxed) {
                     return all;
                 }
                 continue;
@@ -120,6 +119,7 @@ struct Over<'a>(&'a Traffic);
 impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.0.stop.store(true, Ordering::Relaxed);
+        self.0.all_sent.store(true, Ordering::Relaxed);
     }
 }
 
@@ -209,6 +209,10 @@ fn round(number: usize, lab: &mut Lab, programs: &[Program; 2], traffic: &Traffi
 fn a_hundred_rounds_under_traffic_lose_nothing_and_leave_nothing_behind() {
     let Some(mut alone) = lab() else { return };
     let lab = &mut alone.lab;
+    // Without GRO a veth polls only while a program is attached natively, and when that is detached
+    // its driver throws away what another CPU is just putting into its ring (`veth_napi_del()` in
+    // `drivers/net/veth.c`): on 6.18 one datagram in about 600 such detaches.
+    lab.server.enter(|| set_gro(&lab.server.link.name)).expect("entered");
     let images = Images::new();
     let (from, to) = (udp(&lab.client), udp(&lab.server));
     let address = to.local_addr().expect("bound");
@@ -218,6 +222,7 @@ fn a_hundred_rounds_under_traffic_lose_nothing_and_leave_nothing_behind() {
         sent_matching: AtomicU64::new(0),
         arrived: AtomicU64::new(0),
         stop: AtomicBool::new(false),
+        all_sent: AtomicBool::new(false),
     };
     let mut seen = Vec::new();
     let mut dropped = 0;
@@ -232,8 +237,9 @@ fn a_hundred_rounds_under_traffic_lose_nothing_and_leave_nothing_behind() {
             dropped += programs.iter().map(matched).sum::<u64>();
             seen.extend(programs.iter().map(|program| program.info().expect("loaded").id));
         }
-        drop(over);
+        traffic.stop.store(true, Ordering::Relaxed);
         sender.join().expect("the sender has seen no loss");
+        drop(over);
         receiver.join().expect("no panic")
     });
     let (sent, sent_matching) = (traffic.sent.into_inner(), traffic.sent_matching.into_inner());
@@ -242,7 +248,9 @@ fn a_hundred_rounds_under_traffic_lose_nothing_and_leave_nothing_behind() {
         start.elapsed(),
         sent + sent_matching
     );
-    assert_eq!(arrived.without.len() as u64, sent, "every datagram without the pattern arrives");
+    let numbers = (0..sent + sent_matching).filter(|n| !n.is_multiple_of(MATCHING_EVERY));
+    let lost: Vec<u64> = numbers.filter(|n| !arrived.without.contains(n)).collect();
+    assert!(lost.is_empty(), "of {sent} datagrams without the pattern these are lost: {lost:?}");
     assert_eq!(arrived.twice, 0);
     assert_eq!(arrived.matching.len() as u64 + dropped, sent_matching, "counted or delivered");
     assert!(dropped > 0 && !arrived.matching.is_empty());

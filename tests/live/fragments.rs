@@ -6,15 +6,18 @@ use hardwire::assembler::{
     Reg::{R0, R1, R2, R3},
     Size, Target,
 };
-use hardwire::compiler::Entry;
-use hardwire::compiler::ir::{Match, Outcome, Report, Scope, Verdict};
+use hardwire::compiler::ir::{Match, Matcher, Outcome, Report, Scope, Verdict};
+use hardwire::compiler::plan::Access;
+use hardwire::compiler::{self, Entry, Options};
 use hardwire::loader::link::{OnOccupied, XdpMode, XdpNetlink};
-use hardwire::loader::{LoadOptions, Program};
+use hardwire::loader::{LoadOptions, Program, features};
 use hardwire::netlink::Lab;
 
 use super::lab;
 use super::program::{Live, matcher};
-use super::wire::{PacketSocket, Shape, TCP_HEADERS, UDP_HEADERS, tcp_frame, text, udp_frame};
+use super::wire::{
+    PacketSocket, Protocol, Shape, TCP_HEADERS, UDP_HEADERS, tcp_frame, text, udp_frame,
+};
 
 const NEEDLE: &[u8] = b"/etc/passwd";
 /// Bytes of a page: what the kernel's copies of large frames lie in.
@@ -92,75 +95,126 @@ fn places(len: usize, header: usize, linear: usize) -> Vec<usize> {
     places
 }
 
-/// Plant the needle at every place of frames of many lengths, live.
-fn straddling_hits_are_found(mode: XdpMode, scope: Scope) {
-    let Some(mut alone) = lab() else { return };
-    let lab = &mut alone.lab;
-    widen(lab);
-    let sender = PacketSocket::shaping_sender(&lab.client.namespace, &lab.client.link);
-    let verdicts = [Verdict::Drop, Verdict::Pass, Verdict::Abort];
-    let matcher = matcher(&[NEEDLE], scope, Report::All, verdicts);
-    for (header, frame) in [
-        (UDP_HEADERS, udp_frame as fn(&[u8]) -> Vec<u8>),
-        (TCP_HEADERS, tcp_frame as fn(&[u8]) -> Vec<u8>),
-    ] {
-        for (len, sent_linear) in [(3478, 0), (3500, 100), (9000, 1000), (20_000, 0), (60_000, 60)]
-        {
-            let shape = Shape { linear: sent_linear, segment: None };
-            let harmless = frame(&text(len));
-            let linear = linear_bytes(lab, mode, || sender.send_shaped(&harmless, shape));
-            assert!((1514..=header + len).contains(&linear), "{linear} of {len}");
-            assert!(linear < 4000, "no fragments: {linear} of {len}");
+/// The cases: how the bytes are reached, and among how many patterns the needle is sought.
+struct Case {
+    mode: XdpMode,
+    scope: Scope,
+    /// Only through windows, as without `CAP_PERFMON`.
+    windows: bool,
+    /// Other patterns, which do not occur.
+    others: usize,
+    lengths: &'static [usize],
+}
 
-            let mut live = Live::load(&matcher, Entry::Xdp);
-            let guard = live.attach(&lab.server, mode);
-            let mut ask = |payload: &[u8], place: Option<usize>| {
-                let frame = frame(payload);
-                sender.send_shaped(&frame, shape);
-                let (outcome, bytes) = live.answer();
-                let start = if scope == Scope::Payload { 0 } else { header };
-                let end = place.map(|at| u32::try_from(start + at + NEEDLE.len()).unwrap());
-                let expected = Outcome {
-                    in_scope: true,
-                    searched: true,
-                    verdict: if end.is_some() { Verdict::Drop } else { Verdict::Pass },
-                    matches: end.map(|end| Match { id: 1, end }).into_iter().collect(),
-                };
-                assert_eq!(outcome, expected, "{place:?} of {len}, linear {linear}");
-                assert_eq!(bytes, frame.len() as u64);
+impl Case {
+    fn matcher(&self) -> Matcher {
+        let others: Vec<String> =
+            (0..self.others).map(|n| format!("pattern number {n:02} does not occur")).collect();
+        let mut patterns: Vec<&[u8]> = vec![NEEDLE];
+        patterns.extend(others.iter().map(|other| other.as_bytes()));
+        let verdicts = [Verdict::Drop, Verdict::Pass, Verdict::Abort];
+        matcher(&patterns, self.scope, Report::All, verdicts)
+    }
+
+    fn load(&self, matcher: &Matcher) -> Live {
+        let mut target = features::target().expect("probed");
+        target.perfmon &= !self.windows;
+        let compiled = compiler::compile(matcher, Entry::Xdp, &target, &Options::default());
+        let compiled = compiled.expect("compiles");
+        assert_eq!(compiled.plan.access == Access::Windows, self.windows);
+        assert!(compiled.image.frags(), "takes fragments");
+        Live::load_image(matcher, &compiled.image)
+    }
+
+    /// Plant the needle at every place of frames of many lengths, live.
+    fn check(&self) {
+        let Some(mut alone) = lab() else { return };
+        widen(&mut alone.lab);
+        let sender =
+            PacketSocket::shaping_sender(&alone.lab.client.namespace, &alone.lab.client.link);
+        let matcher = self.matcher();
+        for (kind, header) in [(Protocol::Udp, UDP_HEADERS), (Protocol::Tcp, TCP_HEADERS)] {
+            let frame = match kind {
+                Protocol::Udp => udp_frame,
+                Protocol::Tcp => tcp_frame,
             };
-            let mut payload = text(len);
-            ask(&payload, None);
-            for at in places(len, header, linear) {
-                let harmless = payload[at..at + NEEDLE.len()].to_vec();
-                payload[at..at + NEEDLE.len()].copy_from_slice(NEEDLE);
-                ask(&payload, Some(at));
-                // One byte less is no hit.
-                payload[at + NEEDLE.len() - 1] ^= 1;
+            for &len in self.lengths {
+                // In how many pieces the sender has the frame makes no difference to the receiver.
+                let shape =
+                    Shape { linear: u16::try_from(len % 1500).expect("short"), segment: None };
+                let harmless = frame(&text(len));
+                let send = || sender.send_shaped(&harmless, shape);
+                let linear = linear_bytes(&alone.lab, self.mode, send);
+                assert!((1514..4000).contains(&linear), "{linear} of {len}");
+
+                let mut live = self.load(&matcher);
+                let guard = live.attach(&alone.lab.server, self.mode);
+                let start = if self.scope == Scope::Payload { 0 } else { header };
+                let mut ask = |payload: &[u8], place: Option<usize>| {
+                    let frame = frame(payload);
+                    sender.send_shaped(&frame, shape);
+                    let (outcome, bytes) = live.answer();
+                    let end = place.map(|at| u32::try_from(start + at + NEEDLE.len()).unwrap());
+                    assert_eq!(outcome, expected(end), "{place:?} of {len}, linear {linear}");
+                    assert_eq!(bytes, frame.len() as u64);
+                };
+                let mut payload = text(len);
                 ask(&payload, None);
-                payload[at..at + NEEDLE.len()].copy_from_slice(&harmless);
+                for at in places(len, header, linear) {
+                    let harmless = payload[at..at + NEEDLE.len()].to_vec();
+                    payload[at..at + NEEDLE.len()].copy_from_slice(NEEDLE);
+                    ask(&payload, Some(at));
+                    // One byte less is no hit.
+                    payload[at + NEEDLE.len() - 1] ^= 1;
+                    ask(&payload, None);
+                    payload[at..at + NEEDLE.len()].copy_from_slice(&harmless);
+                }
+                guard.detach().expect("detached");
             }
-            guard.detach().expect("detached");
         }
     }
 }
 
-#[test]
-fn native_xdp_finds_hits_that_straddle_fragments() {
-    straddling_hits_are_found(XdpMode::Native, Scope::Payload);
+/// What the program says if the needle ends at `end`, or is absent.
+fn expected(end: Option<u32>) -> Outcome {
+    Outcome {
+        in_scope: true,
+        searched: true,
+        verdict: if end.is_some() { Verdict::Drop } else { Verdict::Pass },
+        matches: end.map(|end| Match { id: 1, end }).into_iter().collect(),
+    }
 }
 
+const LENGTHS: &[usize] = &[3478, 3500, 9000, 20_000, 60_000];
+
 #[test]
-fn native_xdp_finds_hits_that_straddle_fragments_in_whole_packets() {
-    straddling_hits_are_found(XdpMode::Native, Scope::Packet);
+fn native_xdp_finds_hits_that_straddle_fragments() {
+    for scope in [Scope::Payload, Scope::Packet] {
+        let mode = XdpMode::Native;
+        Case { mode, scope, windows: false, others: 0, lengths: LENGTHS }.check();
+    }
 }
 
 #[test]
 fn generic_xdp_finds_hits_that_straddle_fragments() {
-    straddling_hits_are_found(XdpMode::Generic, Scope::Payload);
+    for scope in [Scope::Payload, Scope::Packet] {
+        let mode = XdpMode::Generic;
+        Case { mode, scope, windows: false, others: 0, lengths: LENGTHS }.check();
+    }
 }
 
 #[test]
-fn generic_xdp_finds_hits_that_straddle_fragments_in_whole_packets() {
-    straddling_hits_are_found(XdpMode::Generic, Scope::Packet);
+fn xdp_that_reads_through_windows_alone_finds_hits_that_straddle_fragments() {
+    for mode in [XdpMode::Native, XdpMode::Generic] {
+        let lengths = &[3500, 20_000];
+        Case { mode, scope: Scope::Payload, windows: true, others: 0, lengths }.check();
+    }
+}
+
+#[test]
+fn sets_of_patterns_are_found_across_fragments() {
+    for windows in [false, true] {
+        let (mode, lengths) = (XdpMode::Native, &[3500, 20_000]);
+        Case { mode, scope: Scope::Payload, windows, others: 30, lengths }.check();
+    }
 }

@@ -54,8 +54,12 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn load(matcher: &Matcher, entry: Entry) -> Self {
-        let image = image(matcher, entry);
-        let program = Program::load(&image, &LoadOptions::default()).expect("loads");
+        Self::load_image(matcher, &image(matcher, entry))
+    }
+
+    /// Load `image`, which was compiled from `matcher`.
+    pub(crate) fn load_image(matcher: &Matcher, image: &ProgramImage) -> Self {
+        let program = Program::load(image, &LoadOptions::default()).expect("loads");
         let ids = matcher.patterns.iter().map(|pattern| pattern.id).collect();
         let mut live = Self { program, ids, before: Vec::new() };
         live.before = live.per_cpu();
