@@ -225,9 +225,9 @@ fn ask(
     };
     let answer = match kernel.answer(frame) {
         Ok(answer) => answer,
-        Err(EngineError::TestRun(TestRunError::PacketSize { .. }))
-            if !is_run(form.entry, running, frame.len()) =>
-        {
+        Err(
+            EngineError::TestRun(TestRunError::PacketSize { .. }) | EngineError::TooLong { .. },
+        ) if !is_run(form.entry, running, frame.len()) => {
             loaded.not_run += 1;
             return;
         }
