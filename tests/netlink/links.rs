@@ -150,11 +150,15 @@ fn in_a_lab_udp_and_tcp_cross_over_ipv4_and_ipv6() {
         let server_udp = server_udp.expect("bind");
         let client_udp = lab.client.enter(|| UdpSocket::bind((client_ip, 0))).expect("enter");
         let client_udp = client_udp.expect("bind");
-        server_udp.set_read_timeout(Some(WAIT)).expect("a timeout");
+        server_udp.set_read_timeout(Some(WAIT / 5)).expect("a timeout");
         let to = server_udp.local_addr().expect("an address");
-        client_udp.send_to(b"across", to).expect("send");
         let mut buffer = [0; 16];
-        let (length, from) = server_udp.recv_from(&mut buffer).expect("receive");
+        // A datagram may be lost, on a busy machine above all; five in a row are not.
+        let received = (0..5).find_map(|_| {
+            client_udp.send_to(b"across", to).expect("send");
+            server_udp.recv_from(&mut buffer).ok()
+        });
+        let (length, from) = received.expect("one of five datagrams arrives");
         assert_eq!((&buffer[..length], from.ip()), (&b"across"[..], client_ip));
 
         let listener = lab.server.enter(|| TcpListener::bind((server_ip, 0))).expect("enter");
