@@ -9,6 +9,7 @@
 //! load-acquire and store-release).
 
 pub mod asm;
+pub mod btf;
 pub mod check;
 pub mod disasm;
 pub mod emit;

@@ -25,7 +25,7 @@ pub use capability::{Capabilities, Capability};
 pub use error::{LoadError, MapError, TestRunError};
 pub use link::{LinkError, XdpLink, XdpNetlink};
 pub use map::{Map, Update, Values};
-pub use program::{LoadOptions, Program, ProgramInfo};
+pub use program::{LoadOptions, NoTypes, Program, ProgramInfo};
 pub use test_run::TestRun;
 pub use verifier_log::{VerifierLog, VerifierStats};
 

@@ -1,7 +1,11 @@
 //! Programs: load an image, ask about what was loaded.
 //!
-//! Loading goes maps, patch, load, and only if that fails load again with a log: a valid program
-//! fails with `ENOSPC` when its log does not fit, so a log must never decide.
+//! Loading goes maps, types, patch, load, and only if that fails load again with a log: a valid
+//! program fails with `ENOSPC` when its log does not fit, so a log must never decide.
+//!
+//! Every program is loaded with what it says about itself ([`ProgramTypes`]), so that the
+//! verifier's log and other tools speak of the pattern. A kernel that refuses that gets the program
+//! without, and [`Program::without_types`] says why.
 
 use std::{
     ffi::CString,
@@ -16,10 +20,12 @@ use super::{
     memlock,
     sys::{
         self,
-        program::{Load, Loaded, Log},
+        program::{FunctionRecord, LineRecord, Load, Loaded, Log, Types},
     },
 };
-use crate::assembler::{Insn, MapKind, ProgramImage, ProgramKind, encode, insn::Imm64};
+use crate::assembler::{
+    Insn, MapKind, ProgramImage, ProgramKind, btf::ProgramTypes, encode, insn::Imm64,
+};
 
 /// The program may see packets in several buffers (`BPF_F_XDP_HAS_FRAGS`, Linux 5.18).
 const F_XDP_HAS_FRAGS: u32 = 1 << 5;
@@ -55,6 +61,8 @@ pub struct LoadOptions {
     /// Also load a good program once more for the verifier's statistics: see
     /// [`Program::stats`]. Doubles the time.
     pub log: bool,
+    /// Load without types and lines, as on a kernel that refuses them.
+    pub without_types: bool,
 }
 
 /// A program in the kernel, with the maps of its image. Dropping it gives up our hold on it; what
@@ -66,7 +74,20 @@ pub struct Program {
     prog_type: u32,
     frags: bool,
     maps: Vec<Map>,
-    stats: Option<VerifierStats>,
+    stats: Option<Box<VerifierStats>>,
+    without_types: Option<NoTypes>,
+}
+
+/// Why a program was loaded without types and lines, although it has them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoTypes {
+    /// The types themselves were refused.
+    #[error("the kernel refused the program's types (BPF_BTF_LOAD: {0})")]
+    Types(#[source] io::Error),
+    /// The program with its types was refused, and taken without.
+    #[error("the kernel refused the program with its types, and took it without")]
+    Program,
 }
 
 impl Program {
@@ -80,15 +101,31 @@ impl Program {
         let name = program_name(image)?;
         let maps = create_maps(image)?;
         let slots = patch(image, &maps)?;
-        let attempt = Attempt { image, slots: &slots, name: &name };
-        let fd = attempt.load(None).program.or_else(|first| attempt.explain(first))?;
+        let mut without_types = None;
+        let types = match LoadedTypes::of(image) {
+            _ if options.without_types => None,
+            Ok(types) => Some(types),
+            Err(e) => {
+                without_types = Some(NoTypes::Types(e));
+                None
+            }
+        };
+        let mut attempt = Attempt { image, slots: &slots, name: &name, types: types.as_ref() };
+        let fd = match attempt.load(None).program {
+            Ok(fd) => fd,
+            Err(first) => attempt.explain(first)?,
+        };
+        if types.is_some() && attempt.types.is_none() {
+            without_types = Some(NoTypes::Program);
+        }
         Ok(Self {
             fd,
             name: image.name().to_owned(),
             prog_type: image.kind().id(),
             frags: image.frags(),
             maps,
-            stats: if options.log { attempt.stats() } else { None },
+            stats: if options.log { attempt.stats().map(Box::new) } else { None },
+            without_types,
         })
     }
 
@@ -107,6 +144,7 @@ impl Program {
             frags: false,
             maps: Vec::new(),
             stats: None,
+            without_types: None,
         })
     }
 
@@ -149,7 +187,13 @@ impl Program {
 
     /// What verifying it took, if [`LoadOptions::log`] asked for it.
     pub fn stats(&self) -> Option<&VerifierStats> {
-        self.stats.as_ref()
+        self.stats.as_deref()
+    }
+
+    /// Why it was loaded without types and lines, if that was not asked for: dumps and traces by
+    /// other tools then do not name patterns.
+    pub fn without_types(&self) -> Option<&NoTypes> {
+        self.without_types.as_ref()
     }
 
     /// What the kernel says about it.
@@ -205,6 +249,12 @@ pub struct ProgramInfo {
     pub run_time_ns: u64,
     /// How often it ran; 0 unless `kernel.bpf_stats_enabled` is set.
     pub run_count: u64,
+    /// The id of its types; 0 if it has none.
+    pub btf_id: u32,
+    /// Functions with a type.
+    pub functions: u32,
+    /// Lines that explain its instructions.
+    pub lines: u32,
 }
 
 impl ProgramInfo {
@@ -226,6 +276,9 @@ impl ProgramInfo {
             map_ids,
             run_time_ns: info.run_time_ns,
             run_count: info.run_cnt,
+            btf_id: info.btf_id,
+            functions: info.nr_func_info,
+            lines: info.nr_line_info,
         })
     }
 
@@ -299,11 +352,31 @@ fn patch(image: &ProgramImage, maps: &[Map]) -> Result<Vec<[u8; 8]>, LoadError> 
     Ok(encode::encode_all(&insns))
 }
 
+/// What an image says about itself, in the kernel.
+struct LoadedTypes {
+    btf: OwnedFd,
+    functions: Vec<FunctionRecord>,
+    lines: Vec<LineRecord>,
+}
+
+impl LoadedTypes {
+    fn of(image: &ProgramImage) -> io::Result<Self> {
+        let types = ProgramTypes::of(image);
+        let bytes = types.btf();
+        Ok(Self {
+            btf: memlock::with(|| sys::btf::load(&bytes))?,
+            functions: types.functions().iter().map(|f| [f.slot, f.ty.number()]).collect(),
+            lines: types.lines().iter().map(|l| [l.slot, l.file, l.text, l.line_column]).collect(),
+        })
+    }
+}
+
 /// One image on its way into the kernel, as often as it takes.
 struct Attempt<'a> {
     image: &'a ProgramImage,
     slots: &'a [[u8; 8]],
     name: &'a CString,
+    types: Option<&'a LoadedTypes>,
 }
 
 impl Attempt<'_> {
@@ -315,6 +388,11 @@ impl Attempt<'_> {
             license: LICENSE,
             flags,
             name: self.name,
+            types: self.types.map(|types| Types {
+                btf: types.btf.as_fd(),
+                functions: &types.functions,
+                lines: &types.lines,
+            }),
             log,
         };
         if args.log.is_some() {
@@ -359,13 +437,19 @@ impl Attempt<'_> {
         program.ok().map(|_| VerifierStats::of_log(&text))
     }
 
-    /// Why the first load failed with `first`; or a program, if a second one does not fail.
-    fn explain(&self, first: io::Error) -> Result<OwnedFd, LoadError> {
+    /// Why the first load failed with `first`; or a program, if a second one does not fail. If it
+    /// was refused before its instructions were looked at, that may be for its types; then it goes
+    /// on without them.
+    fn explain(&mut self, first: io::Error) -> Result<OwnedFd, LoadError> {
         let name = self.image.name().to_owned();
         if first.raw_os_error() == Some(libc::ENOSYS) {
             return Err(LoadError::NoBpf);
         }
-        let (program, text, whole) = self.load_logged(LOG_TRACE | LOG_STATS);
+        let (mut program, mut text, mut whole) = self.load_logged(LOG_TRACE | LOG_STATS);
+        let looked_at = VerifierStats::of_log(&text).processed.is_some_and(|count| count > 0);
+        if program.is_err() && !looked_at && self.types.take().is_some() {
+            (program, text, whole) = self.load_logged(LOG_TRACE | LOG_STATS);
+        }
         let again = match program {
             Ok(fd) => return Ok(fd),
             Err(again) => again,
@@ -420,4 +504,34 @@ fn needed(kind: ProgramKind) -> &'static [Capability] {
 fn log_text(buffer: &[u8]) -> String {
     let end = buffer.iter().position(|&b| b == 0).unwrap_or(buffer.len());
     String::from_utf8_lossy(&buffer[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assembler::{Alu, Assembler, Reg::R0, Target};
+
+    /// The kernel says so before it looks at instructions: "missing bpf_line_info for func#0".
+    #[test]
+    fn a_program_whose_types_are_refused_is_loaded_without_them() {
+        let missing = capability::missing(&[Capability::Bpf]);
+        if !missing.is_empty() {
+            assert!(std::env::var_os("KERNEL_TESTS").is_none_or(|v| v != "required"));
+            eprintln!("skipped: missing {missing:?}");
+            return;
+        }
+        let mut asm = Assembler::new("test", ProgramKind::SocketFilter);
+        asm.emit(Alu::Mov.imm(R0, 0));
+        asm.emit(Insn::Exit);
+        let image = asm.finish(&Target::newest()).expect("a program");
+        let mut types = LoadedTypes::of(&image).expect("types");
+        types.lines[0][0] = 1;
+        let (slots, name) = (image.encode(), program_name(&image).expect("a name"));
+        let mut attempt =
+            Attempt { image: &image, slots: &slots, name: &name, types: Some(&types) };
+        let first = attempt.load(None).program.expect_err("refused");
+        assert_eq!(first.raw_os_error(), Some(libc::EINVAL));
+        attempt.explain(first).expect("loads without");
+        assert!(attempt.types.is_none());
+    }
 }

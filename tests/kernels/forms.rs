@@ -190,9 +190,10 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
         load_ms: begun.elapsed().as_secs_f64() * 1e3,
         ..Loaded::default()
     };
-    loaded.processed = Program::load(&compiled.image, &LoadOptions { log: true })
-        .ok()
-        .and_then(|p| p.stats().and_then(|s| s.processed));
+    loaded.processed =
+        Program::load(&compiled.image, &LoadOptions { log: true, ..LoadOptions::default() })
+            .ok()
+            .and_then(|p| p.stats().and_then(|s| s.processed));
     for frame in frames(&form.matcher) {
         let asked = (form, target, compiled.image.frags());
         ask(asked, running, &frame, &mut kernel, &mut loaded, &mut row.wrong);

@@ -17,6 +17,7 @@ mod maps;
 mod probes;
 mod programs;
 mod rights;
+mod types;
 
 fn skip(why: &str) {
     let required = std::env::var_os("KERNEL_TESTS").is_some_and(|v| v == "required");

@@ -19,7 +19,8 @@ fn a_program_counts_in_its_maps_and_returns_its_verdict() {
     }
     let image = counting();
     let before = image.clone();
-    let program = Program::load(&image, &LoadOptions { log: true }).expect("loads");
+    let program =
+        Program::load(&image, &LoadOptions { log: true, ..LoadOptions::default() }).expect("loads");
     assert_eq!(image, before, "loading patches a copy");
 
     let run = test_run::run(&program, &[7; 60], 5, true).expect("runs");
@@ -139,7 +140,8 @@ fn a_large_valid_program_loads_although_its_trace_would_not_fit() {
         }
         asm.emit(Insn::exit());
     });
-    let program = Program::load(&image, &LoadOptions { log: true }).expect("loads");
+    let program =
+        Program::load(&image, &LoadOptions { log: true, ..LoadOptions::default() }).expect("loads");
     assert_eq!(test_run::run(&program, &[0; 14], 1, false).expect("runs").retval, 100_000);
     assert_eq!(program.stats().expect("asked for").processed, Some(100_002));
 }

@@ -197,7 +197,12 @@ impl Gen<'_> {
         self.say_of(
             Phase::Confirm,
             needle.pattern,
-            format!("candidates at +{}..+{}", group.from, group.from + 8 * group.words),
+            format!(
+                "candidates for \"{}\" at +{}..+{}",
+                needle.pattern.bytes.escape_ascii(),
+                group.from,
+                group.from + 8 * group.words
+            ),
         );
         self.asm.bind(group.label);
         if first.size == Size::DW {

@@ -217,9 +217,17 @@ pub static BTF: Feature = Feature::new(
     Depends::Configuration,
     probes::has_btf,
 );
+/// Types and lines of our own programs.
+pub static PROGRAM_TYPES: Feature = Feature::new(
+    "program_types",
+    "programs that say what they are: the verifier's log and bpftool name the pattern",
+    (5, 6),
+    Depends::Release,
+    probes::program_types,
+);
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 15] = [
+pub static ALL: [&Feature; 16] = [
     &ISA_V3,
     &ISA_V4,
     &MAY_GOTO,
@@ -235,6 +243,7 @@ pub static ALL: [&Feature; 15] = [
     &STRNSTR,
     &JIT,
     &BTF,
+    &PROGRAM_TYPES,
 ];
 
 /// Why the kernel could not be asked what it can do.

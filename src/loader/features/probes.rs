@@ -13,7 +13,8 @@ use crate::{
         insn::{Bits, Callee},
     },
     loader::{
-        LoadError, LoadOptions, Map, MapError, Program, TestRunError, Values, btf, sys, test_run,
+        LoadError, LoadOptions, Map, MapError, NoTypes, Program, TestRunError, Values, btf, sys,
+        test_run,
     },
 };
 
@@ -244,6 +245,21 @@ pub(super) fn strnstr() -> Support {
         asm.emit(Insn::Call(Callee::Kfunc { btf_id, module: 0 }));
     });
     load_image(ProgramKind::Xdp, &image).map_or_else(|support| support, |_| Support::Yes)
+}
+
+pub(super) fn program_types() -> Support {
+    let program = match load(ProgramKind::SocketFilter, |_| {}) {
+        Ok(program) => program,
+        Err(support) => return support,
+    };
+    match program.without_types() {
+        None => Support::Yes,
+        Some(NoTypes::Program) => Support::No,
+        Some(NoTypes::Types(e)) => match e.raw_os_error() {
+            Some(libc::EINVAL | libc::ENOSYS) => Support::No,
+            errno => Support::Unknown(io::Error::from_raw_os_error(errno.unwrap_or(libc::EIO))),
+        },
+    }
 }
 
 pub(super) fn has_btf() -> Support {

@@ -25,6 +25,7 @@ pub(super) enum Command {
     ProgNextId = 11,
     ProgFdById = 13,
     ObjectInfo = 15,
+    BtfLoad = 18,
     MapLookupBatch = 24,
     LinkCreate = 28,
     LinkUpdate = 29,

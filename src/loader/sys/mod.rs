@@ -19,6 +19,7 @@
 //! [`io::Error`](std::io::Error); the modules above know what they were doing.
 #![allow(unsafe_code, reason = "the one place where the crate enters the kernel")]
 
+pub(crate) mod btf;
 mod call;
 pub(crate) mod link;
 pub(crate) mod map;

@@ -91,6 +91,24 @@ pub(crate) struct Log<'a> {
     pub(crate) buffer: &'a mut [u8],
 }
 
+/// `struct bpf_line_info`: slot, offsets of file name and text among the strings of the BTF, line
+/// and column.
+pub(crate) type LineRecord = [u32; 4];
+
+/// `struct bpf_func_info`: slot, and type id in the BTF.
+pub(crate) type FunctionRecord = [u32; 2];
+
+/// What a program says about itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Types<'a> {
+    /// What [`btf::load`](super::btf::load) returned.
+    pub(crate) btf: BorrowedFd<'a>,
+    /// Ascending; the first is at slot 0.
+    pub(crate) functions: &'a [FunctionRecord],
+    /// Strictly ascending; every function begins with one.
+    pub(crate) lines: &'a [LineRecord],
+}
+
 /// Arguments of [`load`].
 pub(crate) struct Load<'a> {
     /// `BPF_PROG_TYPE_*`.
@@ -103,6 +121,8 @@ pub(crate) struct Load<'a> {
     pub(crate) flags: u32,
     /// Letters, digits, `_` and `.`.
     pub(crate) name: &'a CStr,
+    /// What the program says about itself.
+    pub(crate) types: Option<Types<'a>>,
     /// `None` asks for no log.
     pub(crate) log: Option<Log<'a>>,
 }
@@ -137,15 +157,16 @@ pub(crate) fn load(args: &mut Load<'_>) -> Loaded {
         attr.log_level = log.level;
         attr.log_buf = log.buffer.as_mut_ptr() as u64;
     }
-    // SAFETY: `attr` is a prefix of `union bpf_attr` (asserted above). It points at slots, licence
-    // and name, which the kernel only reads, and at the log, of which it writes at most `log_size`
-    // bytes; the borrows in `args` live until we return.
+    // SAFETY: `attr` is a prefix of `union bpf_attr` (asserted above). It points at slots, licence,
+    // name and the records of functions and lines (as many as counted, of the sizes named), which
+    // the kernel only reads, and at the log, of which it writes at most `log_size` bytes; the
+    // borrows in `args` live until we return.
     let program = unsafe { bpf_fd(Command::ProgLoad, &mut attr) };
     Loaded { program, log_bytes: attr.log_true_size }
 }
 
 fn load_attr(args: &Load<'_>) -> io::Result<LoadAttr> {
-    Ok(LoadAttr {
+    let mut attr = LoadAttr {
         prog_type: args.prog_type,
         insn_cnt: length(args.slots.len())?,
         insns: args.slots.as_ptr() as u64,
@@ -153,7 +174,17 @@ fn load_attr(args: &Load<'_>) -> io::Result<LoadAttr> {
         prog_flags: args.flags,
         prog_name: name(args.name)?,
         ..LoadAttr::default()
-    })
+    };
+    if let Some(types) = &args.types {
+        attr.prog_btf_fd = number(types.btf)?;
+        attr.func_info_rec_size = length(size_of::<FunctionRecord>())?;
+        attr.func_info = types.functions.as_ptr() as u64;
+        attr.func_info_cnt = length(types.functions.len())?;
+        attr.line_info_rec_size = length(size_of::<LineRecord>())?;
+        attr.line_info = types.lines.as_ptr() as u64;
+        attr.line_info_cnt = length(types.lines.len())?;
+    }
+    Ok(attr)
 }
 
 /// Arguments of [`test_run`].

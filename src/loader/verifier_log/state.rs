@@ -83,8 +83,12 @@ impl<'a> Trace<'a> {
     pub(super) fn of_log(text: &'a str) -> Self {
         let mut reader = Reader {
             trace: Self::default(),
-            // A source line begins like this too, but only changes put a register there.
-            dialect: if text.contains("; R") { Dialect::Changes } else { Dialect::Whole },
+            // A line that begins like this is of the source, and may hold anything.
+            dialect: if text.lines().any(|line| !line.starts_with("; ") && line.contains("; R")) {
+                Dialect::Changes
+            } else {
+                Dialect::Whole
+            },
             before: Vec::new(),
             stale: false,
             frame: 0,

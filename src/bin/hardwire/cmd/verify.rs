@@ -63,6 +63,7 @@ fn accepted(
     let info = program
         .info()
         .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?;
+    without_types(program, output);
     let slots = compiled.image.slot_count();
     let milliseconds = took.as_secs_f64() * 1e3;
     if output.json() {
@@ -89,6 +90,13 @@ fn accepted(
         bytes => writeln!(output, "  {bytes} bytes of machine code")?,
     }
     Ok(Ending::Done)
+}
+
+/// Tell if the program carries no types and lines.
+pub(crate) fn without_types(program: &Program, output: &Output) {
+    if let Some(why) = program.without_types() {
+        output.note(format!("{why}; other tools' dumps and traces of it do not name the pattern"));
+    }
 }
 
 fn rejected(error: &LoadError, whole: bool, output: &mut Output) -> Result<Ending, Failure> {

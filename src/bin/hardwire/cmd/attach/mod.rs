@@ -18,6 +18,7 @@ use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
 use serde_json::json;
 
 use super::detach::of_netlink;
+use super::verify;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, TargetOption};
@@ -136,6 +137,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         .map_err(|error| Problem::of_compilation(&error))?;
     let program = Program::load(&compiled.image, &LoadOptions::default())
         .map_err(|error| Problem::of_load(&error))?;
+    verify::without_types(&program, output);
     let id = program
         .info()
         .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?
