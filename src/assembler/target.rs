@@ -13,7 +13,8 @@ pub struct KernelVersion {
 }
 
 impl KernelVersion {
-    /// The oldest kernel that Hardwire generates code for.
+    /// The oldest kernel that generated code was tried on. Older ones down to 5.3, which brought
+    /// bounded loops, may take it; nobody looked.
     pub const OLDEST: Self = Self { major: 5, minor: 10 };
     /// The newest kernel that Hardwire was tried on.
     pub const NEWEST: Self = Self { major: 6, minor: 18 };
@@ -54,6 +55,8 @@ impl FromStr for KernelVersion {
 pub struct Target {
     /// The release this stands for; for messages only.
     pub version: KernelVersion,
+    /// Loops at all, as far as the verifier can follow them round by round. Linux 5.3.
+    pub bounded_loops: bool,
     /// `may_goto`: loops that need no proof of their length. Linux 6.9.
     pub may_goto: bool,
     /// `gotol`: 32-bit jump offsets. Linux 6.6.
@@ -80,11 +83,12 @@ impl Target {
         let since = |major, minor| version >= KernelVersion::new(major, minor);
         Self {
             version,
+            bounded_loops: since(5, 3),
             may_goto: since(6, 9),
             gotol: since(6, 6),
             xdp_frags: since(5, 18),
             perfmon: true,
-            slots_max: 1_000_000,
+            slots_max: if since(5, 2) { 1_000_000 } else { 4096 },
         }
     }
 

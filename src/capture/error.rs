@@ -93,6 +93,32 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// One sentence of advice.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Empty => "record it again: `tcpdump -i IFACE -w FILE`",
+            Self::NotACapture { advice: Some(_), .. } => "pcap and pcapng files are read",
+            Self::NotACapture { advice: None, .. } => {
+                "record one with `tcpdump -i IFACE -w FILE`, or save it from Wireshark"
+            }
+            Self::Version { .. } => "convert it: `tcpdump -r OLD -w NEW`",
+            Self::LinkType { .. } => {
+                "record on one Ethernet interface: `tcpdump -i eth0 -w FILE` (`-i any` and other \
+                 kinds of interface give frames without an Ethernet header)"
+            }
+            Self::InterfaceLinkType { .. } => {
+                "keep only the frames of its Ethernet interfaces, for example with Wireshark"
+            }
+            Self::FrameTooLong { .. } | Self::Corrupt { .. } => {
+                "what is behind this place cannot be trusted: record it again"
+            }
+            Self::CutOff { .. } => "was it copied while it was being written?",
+            Self::Read { .. } => "name a file that can be read",
+        }
+    }
+}
+
 /// A place in a capture: "at byte 4242, after frame 17".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {

@@ -111,7 +111,10 @@ impl CompileError {
             Self::TooLong { .. } => Some("search for a part of it that is rare enough"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
-            Self::Target { .. } | Self::Assemble(_) => None,
+            Self::Target { .. } => {
+                Some("compile for a newer kernel, or search for fewer or shorter patterns")
+            }
+            Self::Assemble(_) => Some("this is a bug in Hardwire; please report it"),
         }
     }
 

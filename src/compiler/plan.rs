@@ -115,6 +115,16 @@ pub fn choose(
     target: &Target,
     options: &Options,
 ) -> Result<Plan, CompileError> {
+    if !target.bounded_loops && !target.may_goto {
+        return Err(CompileError::Target {
+            what: "a search".to_owned(),
+            why: format!(
+                "every search is a loop, and Linux {} has none (5.3 has \
+                 bounded loops)",
+                target.version
+            ),
+        });
+    }
     let access = match entry {
         Entry::SocketFilter => Access::Windows,
         Entry::Xdp if target.perfmon || !target.xdp_frags => {

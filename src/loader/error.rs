@@ -85,10 +85,11 @@ impl MapError {
         match self {
             Self::Create { source, missing, .. } => creation_hint(source, missing),
             Self::Cpus { .. } => Some("mount sysfs on /sys".to_owned()),
-            Self::Name { .. }
-            | Self::ValueLength { .. }
-            | Self::NotAnArray { .. }
-            | Self::Access { .. } => None,
+            Self::Name { .. } => Some("choose another name".to_owned()),
+            Self::Access { source, .. } if source.raw_os_error() == Some(libc::EPERM) => {
+                Some(format!("run as root, or `{}`", setcap(&[Capability::Bpf])))
+            }
+            Self::ValueLength { .. } | Self::NotAnArray { .. } | Self::Access { .. } => None,
         }
     }
 }
@@ -98,6 +99,10 @@ fn creation_hint(source: &io::Error, missing: &[Capability]) -> Option<String> {
         libc::ENOSYS => Some(NO_BPF_HINT.to_owned()),
         libc::EPERM if missing.is_empty() => Some(NO_CAPABILITY_MISSING.to_owned()),
         libc::EPERM => Some(format!("run as root, or `{}`", setcap(missing))),
+        libc::ENOMEM | libc::E2BIG => {
+            Some("the kernel has no room for it: use fewer or shorter patterns".to_owned())
+        }
+        libc::EINVAL => Some("this kernel does not know such maps: `hardwire features`".to_owned()),
         _ => None,
     }
 }
@@ -189,7 +194,9 @@ impl LoadError {
                 Some(format!("CAP_BPF raises the limit: `{}`", setcap(&[Capability::Bpf])))
             }
             Self::Rejected { log, .. } => log.explanation.clone(),
-            Self::Image { .. } | Self::TooLarge { .. } | Self::Refused { .. } => None,
+            Self::TooLarge { .. } => Some("split the set over several programs".to_owned()),
+            Self::Refused { source, .. } => refusal_hint(source),
+            Self::Image { .. } => None,
         }
     }
 
@@ -205,6 +212,19 @@ impl LoadError {
             | Self::Refused { .. } => None,
         }
     }
+}
+
+fn refusal_hint(source: &io::Error) -> Option<String> {
+    let advice = match source.raw_os_error()? {
+        libc::EINVAL => {
+            "it may be for a newer kernel than this: `hardwire features` shows what this one has, \
+             and without --target programs are made for it"
+        }
+        libc::ENOMEM => "there is no memory for it: use fewer or shorter patterns",
+        libc::EAGAIN => "the kernel was interrupted again and again: try once more",
+        _ => return None,
+    };
+    Some(advice.to_owned())
 }
 
 /// Why a test run did not happen.
@@ -312,7 +332,7 @@ mod tests {
         assert!(hint.contains("user namespace") && !hint.contains("setcap"), "{hint}");
         let large = |limit| LoadError::TooLarge { name: "p".to_owned(), slots: 5000, limit };
         assert!(large(4096).hint().expect("advice").contains("cap_bpf"));
-        assert_eq!(large(1_000_000).hint(), None);
+        assert!(large(1_000_000).hint().expect("advice").contains("split"));
         assert_eq!(
             large(4096).to_string(),
             "program \"p\" has 5000 slots; this process may load 4096"

@@ -5,20 +5,26 @@
 //! neighbour discovery, multicast reports and automatic IPv6 addresses are off, so that no frame is
 //! on the wire that nobody sent: counters can be compared with what was sent.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsFd;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::change::Veth;
-use super::error::NetlinkError;
-use super::link::{Link, READY_WAIT_MS_MAX};
+use super::error::{NetlinkError, Operation};
+use super::link::{Link, READY_WAIT_MS_MAX, wait};
 use super::namespace::Namespace;
 use super::socket::Socket;
 
 /// Longest prefix of the names of a lab's interfaces: number, process and side follow it.
 pub const PREFIX_BYTES_MAX: usize = 4;
+
+/// Time after which a probe that has not arrived is taken for lost.
+const PROBE_WAIT: Duration = Duration::from_millis(20);
 
 const IPV4_PREFIX_BITS: u8 = 24;
 const IPV6_PREFIX_BITS: u8 = 64;
@@ -120,10 +126,60 @@ impl Lab {
 
         client.configure()?;
         server.configure()?;
+        let mut lab = Self { client, server };
+        lab.wait_until_carrying()?;
+        Ok(lab)
+    }
+
+    /// Wait until a frame sent at each end arrives at the other, and note what the links counted
+    /// until then. Each end gets to know the other again: an interface that is switched off forgets
+    /// its neighbours (and its IPv6 addresses, which stay away).
+    ///
+    /// A carrier is not enough: the kernel tells it before it exchanges the queue that drops
+    /// everything for one that sends, and then the first frame is lost without a trace.
+    ///
+    /// # Errors
+    ///
+    /// [`NetlinkError::Timeout`], for instance if a program drops what is sent.
+    pub fn wait_until_carrying(&mut self) -> Result<(), NetlinkError> {
+        let limit = Duration::from_millis(READY_WAIT_MS_MAX);
+        let Self { client, server } = self;
         client.connect(&server.link, [server.ipv4.into(), server.ipv6.into()])?;
         server.connect(&client.link, [client.ipv4.into(), client.ipv6.into()])?;
-        Ok(Self { client, server })
+        probe(&self.client, &self.server, limit)?;
+        probe(&self.server, &self.client, limit)?;
+        for host in [&mut self.client, &mut self.server] {
+            host.link = host.netlink.link_by_index(host.link.index)?;
+        }
+        Ok(())
     }
+}
+
+/// Send datagrams until the last one sent has arrived; so none is underway afterwards.
+fn probe(from: &Host, to: &Host, limit: Duration) -> Result<(), NetlinkError> {
+    let operation = Operation::on("wait for a frame on", &to.link.name);
+    let failed = |error: io::Error| {
+        let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+        NetlinkError::system(&operation, errno)
+    };
+    let bind = |host: &Host| host.enter(|| UdpSocket::bind((host.ipv4, 0)))?.map_err(failed);
+    let (sender, receiver) = (bind(from)?, bind(to)?);
+    receiver.set_read_timeout(Some(PROBE_WAIT)).map_err(failed)?;
+    let address = receiver.local_addr().map_err(failed)?;
+    let mut sent = 0_u32;
+    wait(&operation, limit, || {
+        sent += 1;
+        // A link that is not ready yet may also refuse it.
+        let _ = sender.send_to(&sent.to_ne_bytes(), address);
+        let mut number = [0; size_of::<u32>()];
+        loop {
+            match receiver.recv(&mut number) {
+                Ok(_) if number == sent.to_ne_bytes() => return Ok(Some(())),
+                Ok(_) => {} // an earlier one, which was late
+                Err(_) => return Ok(None),
+            }
+        }
+    })
 }
 
 impl Drop for Lab {

@@ -169,7 +169,7 @@ fn a_program_that_is_there_already_is_named_and_can_be_replaced_and_detached() {
     run_in(&lab.server, &["attach", &name, "-e", "b", "--replace", "4294967295"])
         .complains(1, &["cannot open program 4294967295"]);
     run_in(&lab.server, &["attach", &name, "-e", "b", "--replace", &id, "--via", "link"])
-        .complains(1, &["a bpf_link never takes the place", "--via netlink"]);
+        .complains(2, &["a bpf_link never takes the place", "--via netlink"]);
     assert_eq!(wait_until(&mut lab.server, true).map(|(_, id)| id.to_string()), Some(id.clone()));
 
     let args = ["attach", &name, "-e", "b", "--replace", &id, "--duration", "0.5", "--json"];
@@ -209,6 +209,7 @@ fn a_program_held_by_a_link_cannot_be_replaced_and_goes_with_its_process() {
 #[test]
 fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
     let Some(mut lab) = lab() else { return };
+    let name = lab.server.link.name.clone();
     run_in(&lab.server, &["attach", "nope0", "-e", "a"])
         .complains(1, &["no interface named \"nope0\"", "ip link"]);
     let redirect = ["attach", "nope0", "-e", "a", "--on-match", "redirect:2147483647"];
@@ -219,7 +220,9 @@ fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
         .complains(1, &["lo", "native", "--mode generic"]);
     for via in ["link", "netlink"] {
         let args = ["attach", "lo", "-e", "a", "--mode", "offload", "--via", via];
-        run_in(&lab.server, &args).complains(1, &["lo", "offload"]);
+        run_in(&lab.server, &args).complains(1, &["lo", "offload", "a card", "--mode native"]);
+        let args = ["attach", &name, "-e", "a", "--mode", "offload", "--via", via];
+        run_in(&lab.server, &args).complains(1, &[&name, "offload", "a card", "--mode native"]);
     }
     let loopback = lab.server.netlink.link_by_name("lo").expect("lo");
     lab.server.netlink.set_down(&loopback).expect("down");
@@ -241,6 +244,32 @@ fn a_peer_with_a_large_mtu_is_told_as_such() {
         run_in(&lab.server, &old).complains(1, &[&name, "MTU", "--mode generic"]);
         let new = run_in(&lab.server, &[&native[..], &["--via", via]].concat());
         assert_eq!(new.code, 0, "{new:?}");
+    }
+}
+
+/// The kernel chooses native mode by the driver alone; `auto` is what works.
+#[test]
+fn auto_falls_back_to_generic_mode_where_native_mode_does_not_take_the_program() {
+    let Some(mut lab) = lab() else { return };
+    lab.client.netlink.set_mtu(&lab.client.link, 9000).expect("a larger MTU");
+    let name = lab.server.link.name.clone();
+    for via in ["link", "netlink"] {
+        let old = ["attach", &name, "-e", "GET /admin", "--json", "--target", "5.10", "--via", via];
+        let running = Running::start(&lab.server, &old);
+        let mode = wait_until(&mut lab.server, true).map(|(mode, _)| mode);
+        assert_eq!(mode, Some(XdpMode::Generic), "{via}");
+        send(&lab, &[b"GET /admin", b"GET /"]);
+        std::thread::sleep(Duration::from_millis(100));
+        running.signal(Signal::SIGINT);
+        let ran = running.end();
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.err.starts_with("note: ") && ran.err.contains("MTU"), "{}", ran.err);
+        assert!(ran.err.contains("generic mode instead"), "{}", ran.err);
+        let first: Value = serde_json::from_str(ran.out.lines().next().unwrap()).unwrap();
+        assert_eq!(first["attached"]["mode"], "generic");
+        let summary = summary(&ran);
+        assert_eq!([&summary["matched"], &summary["missed"]], [1, 1], "{via}: {summary}");
+        wait_until(&mut lab.server, false);
     }
 }
 

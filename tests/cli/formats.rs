@@ -89,6 +89,54 @@ fn what_a_target_cannot_search_is_no_silent_miss() {
     assert!(got.err.starts_with("warning: line 1: this target cannot search"), "{got:?}");
 }
 
+/// Without `may_goto` a long frame is not searched to its end. That is said, and is no difference.
+#[test]
+fn what_an_engine_did_not_search_is_visible_and_no_disagreement() {
+    let long = |from: usize, needles: &[(usize, &[u8])]| {
+        let mut payload = vec![b'.'; from];
+        for (at, needle) in needles {
+            payload[*at..at + needle.len()].copy_from_slice(needle);
+        }
+        udp(&payload)
+    };
+    let raw = |mut frame: Vec<u8>| {
+        frame.resize(65_535, b'.');
+        frame
+    };
+    let frames = [
+        raw(long(60_000, &[(59_000, b"GET /admin")])),
+        raw(long(60_000, &[])),
+        raw(long(60_000, &[(100, b"GET /admin"), (59_000, b"other")])),
+        udp(b"GET /admin"),
+        udp(b"nothing"),
+    ];
+    let capture = File::new("long.pcap", pcap(&frames));
+    let engines: &[&str] = if may_attach() { &["vm", "all"] } else { &["vm"] };
+    for engine in engines {
+        for entry in ["xdp", "socket"] {
+            let args = ["run", "--engine", engine, "--target", "6.6", "--type", entry];
+            let more = ["-e", "GET /admin", "-e", "other", "--report", "all", "--in", "raw"];
+            let all = [&args[..], &more, &["--pcap", capture.name()]].concat();
+            let lines = json_lines(&run(all.iter().chain(&["--json"])).clean());
+            let unsearched: Vec<_> =
+                lines[..5].iter().map(|line| line["unsearched"] == true).collect();
+            assert_eq!(unsearched, [true, true, true, false, false], "{engine} {entry}: {lines:?}");
+            let want = (*engine == "all").then_some(true);
+            assert!(lines[..5].iter().all(|line| line["engines_agree"].as_bool() == want));
+            assert_eq!(lines[0]["matches"], json!([]));
+            assert_eq!(lines[2]["matches"][0]["id"], 1, "what was found is told");
+            let summary = &lines[5]["summary"];
+            let counts = ["unsearched", "matched", "missed"].map(|key| summary[key].as_u64());
+            assert_eq!(counts, [2, 2, 1].map(Some), "{engine} {entry}");
+
+            let text = run(&all).clean();
+            assert!(text.contains(": not searched to its end\n"), "{text}");
+            assert!(text.contains(": not searched to its end; #1 GET /admin"), "{text}");
+            assert!(text.contains("2 UNSEARCHED"), "{text}");
+        }
+    }
+}
+
 #[test]
 fn match_tells_one_answer_a_line() {
     let haystacks = "474554202f\n\n47 45\n  \n4745542\n";

@@ -7,6 +7,8 @@
 mod attach;
 mod bad_input;
 mod captures;
+#[path = "../support/confined.rs"]
+mod confined;
 mod formats;
 mod rights;
 

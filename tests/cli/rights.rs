@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 use crate::captures::four;
+use crate::confined::{CAP_BPF, CAP_NET_ADMIN, as_user_with, with_empty, with_failing_call};
 use crate::{BIN, Ran, command, command_of, finish, may_attach, of, skip};
 
 const NOBODY: u32 = 65534;
@@ -93,25 +93,20 @@ fn everything_up_to_the_kernel_works_without_rights() {
 
 /// `verify` with `CAP_BPF` and `CAP_NET_ADMIN` only; nothing where that cannot be tried.
 fn verify_without_perfmon(args: &[&str]) -> Option<Ran> {
-    const SETPRIV: &str = "/usr/bin/setpriv";
     if !may_attach() {
         return None;
     }
-    if !Path::new(SETPRIV).exists() {
-        skip("no setpriv to give rights singly");
-        return None;
-    }
     let binary = Reachable::new();
-    let mut verify = Command::new(SETPRIV);
-    verify.args(["--reuid", "65534", "--clear-groups"]);
-    verify.args(["--inh-caps", "-all,+bpf,+net_admin", "--ambient-caps", "-all,+bpf,+net_admin"]);
-    verify.arg(binary.path()).arg("verify").args(args);
-    let got = finish(verify);
-    if got.err.contains("failed to execute") {
-        skip("the folder for temporary files is closed to other users");
-        return None;
+    let mut verify = command_of(binary.path(), ["verify"]);
+    verify.args(args);
+    as_user_with(&mut verify, NOBODY, &[CAP_BPF, CAP_NET_ADMIN]);
+    match verify.output() {
+        Ok(output) => Some(of(&output)),
+        Err(error) => {
+            skip(&format!("cannot run a copy of {BIN} as another user: {error}"));
+            None
+        }
     }
-    Some(got)
 }
 
 #[test]
@@ -140,45 +135,36 @@ fn a_program_that_the_verifier_rejects_is_explained() {
     }
 }
 
-/// Run under strace, which makes system calls fail as they do on another kernel.
-fn with_fault(fault: &[&str], args: &[&str]) -> Option<Ran> {
-    const STRACE: &str = "/usr/bin/strace";
-    if !may_attach() {
-        return None;
-    }
-    if !Path::new(STRACE).exists() {
-        eprintln!("skipped: no strace to inject faults with");
-        return None;
-    }
-    let mut strace = Command::new(STRACE);
-    strace.args(["-f", "-o", "/dev/null"]).args(fault).arg(BIN).args(args);
-    Some(finish(strace))
-}
-
 #[test]
 fn a_kernel_without_bpf_is_told_as_such_and_offline_work_goes_on() {
-    let fault = ["-e", "trace=bpf", "-e", "inject=bpf:error=ENOSYS"];
-    for args in [&["verify", "-e", "a"][..], &["attach", "lo", "-e", "a"]] {
-        let Some(got) = with_fault(&fault, args) else { return };
-        got.complains(1, &["no bpf(2)", "CONFIG_BPF_SYSCALL", "--engine vm"]);
+    if !may_attach() {
+        return;
     }
-    let Some(got) = with_fault(&fault, &["compile", "-e", "a", "--emit", "hex"]) else { return };
+    let without_bpf = |args: &[&str]| {
+        let mut command = command(args);
+        with_failing_call(&mut command, libc::SYS_bpf, libc::ENOSYS);
+        finish(command)
+    };
+    for args in [&["verify", "-e", "a"][..], &["attach", "lo", "-e", "a"]] {
+        without_bpf(args).complains(1, &["no bpf(2)", "CONFIG_BPF_SYSCALL", "--engine vm"]);
+    }
+    let got = without_bpf(&["compile", "-e", "a", "--emit", "hex"]);
     assert_eq!(got.code, 0, "{got:?}");
     assert!(got.err.contains("assuming Linux"), "{}", got.err);
 }
 
 #[test]
 fn a_kernel_without_btf_is_told_as_such_and_everything_else_works() {
-    let fault = [
-        "-P",
-        "/sys/kernel/btf/vmlinux",
-        "-e",
-        "trace=statx,newfstatat,openat",
-        "-e",
-        "inject=statx,newfstatat,openat:error=ENOENT",
-    ];
-    let Some(features) = with_fault(&fault, &["features"]) else { return };
+    if !may_attach() {
+        return;
+    }
+    let without_btf = |args: &[&str]| {
+        let mut command = command(args);
+        with_empty(&mut command, "/sys/kernel/btf");
+        finish(command)
+    };
+    let features = without_btf(&["features"]);
     assert!(features.out.lines().any(|l| l.contains("no ") && l.contains("btf")), "{features:?}");
-    let Some(verify) = with_fault(&fault, &["verify", "-e", "a"]) else { return };
+    let verify = without_btf(&["verify", "-e", "a"]);
     assert_eq!(verify.code, 0, "{verify:?}");
 }

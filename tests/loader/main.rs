@@ -11,6 +11,8 @@ use hardwire::{
 };
 
 mod bad;
+#[path = "../support/confined.rs"]
+mod confined;
 mod links;
 mod logs;
 mod maps;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use clap::ValueEnum;
 use hardwire::assembler::{ProgramImage, Target};
-use hardwire::compiler::ir::{Matcher, Outcome, Report, Scope};
+use hardwire::compiler::ir::{Matcher, Outcome, Report, Scope, Verdict};
 use hardwire::compiler::{self, Entry};
 use hardwire::engine::{self, Engine, EngineError, Kernel, Reference, Vm};
 
@@ -14,6 +14,10 @@ use crate::failure::{Failure, Problem};
 use crate::frame;
 use crate::options::TargetOption;
 use crate::output::Output;
+
+/// Bytes of a frame that programs with counted loops search at least; what lies behind may be out of
+/// their reach.
+const COUNTED_REACH_BYTES: usize = 9_000;
 
 /// `--engine`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +37,7 @@ impl EngineWord {
     /// the others what the user names.
     pub(crate) fn target(self, option: &TargetOption, output: &Output) -> Target {
         match self {
-            Self::Reference | Self::Vm => option.or_newest(),
+            Self::Reference | Self::Vm => option.or_newest(output),
             Self::Kernel | Self::All => option.or_probed(output),
         }
     }
@@ -85,6 +89,8 @@ struct Prepared {
     form: Form,
     matcher: Matcher,
     image: Option<ProgramImage>,
+    /// Loops with a counter: the target has no others.
+    counted: bool,
 }
 
 impl Question {
@@ -106,11 +112,14 @@ impl Question {
             let options = compiler::Options::default();
             let compiled = compiler::compile(&matcher, form.entry(), target, &options)
                 .map_err(|error| Problem::of_compilation(&error))?;
-            Ok(Prepared { form, matcher, image: Some(compiled.image) })
+            let counted = !target.may_goto;
+            Ok(Prepared { form, matcher, image: Some(compiled.image), counted })
         };
         let form = Form::Plain(vm);
         let first = match word {
-            EngineWord::Reference => Prepared { form, matcher: matcher.clone(), image: None },
+            EngineWord::Reference => {
+                Prepared { form, matcher: matcher.clone(), image: None, counted: false }
+            }
             EngineWord::Vm | EngineWord::Kernel | EngineWord::All => prepare(form)?,
         };
         let kernel = match word {
@@ -158,6 +167,8 @@ struct Member<'a> {
     matcher: &'a Matcher,
     /// The same question with all matches reported: one that is named must be among these.
     all: Matcher,
+    /// Its program has counted loops, and stops before the end of a long frame.
+    counted: bool,
 }
 
 impl<'a> Panel<'a> {
@@ -167,7 +178,7 @@ impl<'a> Panel<'a> {
     ///
     /// An engine cannot run here: the kernel does not take the program, or rights are missing.
     pub(crate) fn new(question: &'a Question) -> Result<Self, Failure> {
-        let Prepared { form, matcher, image } = &question.first;
+        let Prepared { form, matcher, image, .. } = &question.first;
         let engine: Box<dyn Engine + 'a> = match image {
             Some(image) => {
                 Box::new(Vm::new(matcher, form.entry(), image).map_err(|e| problem(&e))?)
@@ -177,7 +188,7 @@ impl<'a> Panel<'a> {
         let first = Member::new(engine, &question.first);
         let mut kernel = Vec::new();
         for prepared in &question.kernel {
-            let Prepared { form, matcher, image } = prepared;
+            let Prepared { form, matcher, image, .. } = prepared;
             let Some(image) = image else { continue };
             let engine = Kernel::new(matcher, form.entry(), image).map_err(|e| problem(&e))?;
             kernel.push(Member::new(Box::new(engine), prepared));
@@ -194,12 +205,12 @@ impl<'a> Panel<'a> {
         let (mut kernel, mut by_kernel, mut difference) = (None, None, None);
         for member in &mut self.kernel {
             let shaped = member.form.input(input);
-            match member.engine.answer(&shaped) {
+            match member.answer(&shaped) {
                 Ok(outcome) => {
                     if self.compare && difference.is_none() {
                         difference = member.difference(&outcome, &shaped)?;
                     }
-                    by_kernel.get_or_insert(outcome);
+                    by_kernel.get_or_insert((member.form, outcome));
                 }
                 Err(EngineError::TooShort { .. }) => kernel = Some("too short"),
                 Err(EngineError::TooLong { .. }) => kernel = Some("too long"),
@@ -210,16 +221,24 @@ impl<'a> Panel<'a> {
             kernel = None; // in another form it could
         }
         if !self.compare
-            && let Some(outcome) = by_kernel
+            && let Some((_, outcome)) = by_kernel
         {
             return Ok(Answer { outcome, agreement: None, kernel });
         }
-        let outcome = self.first.engine.answer(input).map_err(|error| problem(&error))?;
+        let outcome = self.first.answer(input).map_err(|error| problem(&error))?;
         if !self.compare {
             return Ok(Answer { outcome, agreement: None, kernel });
         }
         if difference.is_none() {
             difference = self.first.difference(&outcome, input)?;
+        }
+        // Each may stop before the end of a frame, but the same program does so everywhere.
+        if let Some((form, by_kernel)) = by_kernel
+            && form == self.first.form
+            && by_kernel.searched != outcome.searched
+        {
+            let (kernel, vm) = (by_kernel.searched, outcome.searched);
+            difference.get_or_insert(format!("searched to the end: kernel {kernel}, vm {vm}"));
         }
         let agreement = difference.map_or(Agreement::Same, Agreement::Different);
         Ok(Answer { outcome, agreement: Some(agreement), kernel })
@@ -230,14 +249,33 @@ impl<'a> Member<'a> {
     fn new(engine: Box<dyn Engine + 'a>, prepared: &'a Prepared) -> Self {
         let matcher = &prepared.matcher;
         let all = Matcher { report: Report::All, ..matcher.clone() };
-        Self { engine, form: prepared.form, matcher, all }
+        Self { engine, form: prepared.form, matcher, all, counted: prepared.counted }
+    }
+
+    /// What this engine says about `input`.
+    fn answer(&mut self, input: &[u8]) -> Result<Outcome, EngineError> {
+        let mut outcome = self.engine.answer(input)?;
+        let found = outcome.matches.len();
+        // A program that found something counts a match, whatever it could not reach. With `all`
+        // the others may be there: then the answer is no whole one.
+        if self.counted
+            && self.matcher.report == Report::All
+            && (1..self.matcher.patterns.len()).contains(&found)
+            && input.len() > COUNTED_REACH_BYTES
+        {
+            outcome.searched = false;
+        }
+        Ok(outcome)
     }
 
     /// How `outcome`, this engine's for `input`, contradicts the reference.
     fn difference(&self, outcome: &Outcome, input: &[u8]) -> Result<Option<String>, Problem> {
         let entry = self.form.entry();
-        let expected =
+        let mut expected =
             Reference::new(self.matcher, entry).answer(input).map_err(|error| problem(&error))?;
+        if !outcome.searched {
+            self.limit(&mut expected, outcome);
+        }
         let all = match self.matcher.report {
             Report::All => expected.matches.clone(),
             Report::First => {
@@ -248,6 +286,23 @@ impl<'a> Member<'a> {
         let difference = engine::difference(self.matcher.report, &expected, &all, outcome);
         let name = self.engine.name();
         Ok(difference.map(|text| format!("the {name} differs from the reference: {text}")))
+    }
+
+    /// Turn `expected` into what must be said of a frame that could not be searched whole: that no
+    /// match was found is no statement about matches, and the verdict is that of a miss.
+    fn limit(&self, expected: &mut Outcome, outcome: &Outcome) {
+        expected.searched = false;
+        if outcome.matches.is_empty() {
+            // Whether it is in scope may stand in the part that was not reached, too.
+            expected.in_scope = true;
+            expected.matches.clear();
+            expected.verdict = match self.form.entry() {
+                Entry::Xdp => self.matcher.verdicts.on_miss,
+                Entry::SocketFilter => Verdict::Drop,
+            };
+        } else {
+            expected.matches.retain(|it| outcome.matches.iter().any(|found| found.id == it.id));
+        }
     }
 }
 

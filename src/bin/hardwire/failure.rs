@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::ops::Range;
 
+use hardwire::capture::CaptureError;
 use hardwire::compiler::CompileError;
 use hardwire::loader::features::{self, ProbeError};
 use hardwire::loader::{LoadError, capability};
@@ -18,6 +19,8 @@ const SNIPPET_COLUMNS_MAX: usize = 72;
 pub(crate) enum Failure {
     /// Each of them is reported.
     Problems(Vec<Problem>),
+    /// The command line contradicts itself, whatever it is applied to.
+    Usage(Problem),
     /// Whoever read standard output has enough. That is success.
     ClosedPipe,
 }
@@ -67,7 +70,16 @@ impl Problem {
     /// once: the kernel stops at the first.
     pub(crate) fn of_load(error: &LoadError) -> Self {
         let hint = if is_forbidden(error) { rights_hint() } else { None };
-        Self::of(error).hint_if(hint.or_else(|| error.hint()))
+        let more = || {
+            let rejected = error.verifier_log().is_some();
+            rejected.then(|| "`hardwire verify` with the same options says more".to_owned())
+        };
+        Self::of(error).hint_if(hint.or_else(|| error.hint()).or_else(more))
+    }
+
+    /// A capture that cannot be read (any further).
+    pub(crate) fn of_capture(error: &CaptureError, place: String) -> Self {
+        Self::of(error).at(place).hint(error.hint())
     }
 
     /// A kernel that could not be asked what it can do.
@@ -133,7 +145,13 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::ClosedPipe;
         }
-        Problem::because("cannot write to standard output", &error).into()
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        let hint = if full.contains(&error.kind()) {
+            "make room where it goes, or redirect it elsewhere"
+        } else {
+            "redirect it to a file or a pipe that takes it"
+        };
+        Problem::because("cannot write to standard output", &error).hint(hint).into()
     }
 }
 

@@ -27,6 +27,9 @@ enum Ending {
     No,
 }
 
+/// The status that clap, too, ends with.
+const EXIT_USAGE: u8 = 2;
+
 const ABOUT: &str =
     "Compiles byte patterns into specialised eBPF programs: the pattern is the program";
 
@@ -67,6 +70,10 @@ fn main() -> ExitCode {
         Err(Failure::Problems(problems)) => {
             output.report(&problems);
             ExitCode::FAILURE
+        }
+        Err(Failure::Usage(problem)) => {
+            output.report(&[problem]);
+            ExitCode::from(EXIT_USAGE)
         }
     }
 }

@@ -46,7 +46,8 @@ impl Totals {
     pub(crate) fn of(program: &Program, patterns: usize) -> Result<Self, Problem> {
         let read = |index: usize| {
             let map = program.maps().get(index).ok_or_else(|| {
-                Problem::new(format!("program {} has no map {index}", program.name()))
+                let what = format!("program {} has no map {index}", program.name());
+                Problem::new(what).hint("this is a bug in Hardwire; please report it")
             })?;
             map.read_array().map_err(|error| Problem::of(&error).hint_if(error.hint()))
         };

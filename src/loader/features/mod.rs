@@ -108,6 +108,14 @@ pub fn contradicts(feature: &Feature, outcome: &Support, running: KernelVersion)
         && running >= feature.since
 }
 
+/// Loops that the verifier follows.
+pub static BOUNDED_LOOPS: Feature = Feature::new(
+    "bounded_loops",
+    "loops with a counter: every search is one",
+    (5, 3),
+    Depends::Privilege,
+    || probes::loads(ProgramKind::SocketFilter, probes::bounded_loop),
+);
 /// `may_goto`.
 pub static MAY_GOTO: Feature = Feature::new(
     "may_goto",
@@ -227,9 +235,10 @@ pub static PROGRAM_TYPES: Feature = Feature::new(
 );
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 16] = [
+pub static ALL: [&Feature; 17] = [
     &ISA_V3,
     &ISA_V4,
+    &BOUNDED_LOOPS,
     &MAY_GOTO,
     &GOTOL,
     &PERFMON,
@@ -309,6 +318,9 @@ pub fn target() -> Result<Target, ProbeError> {
     let newest = Target::newest();
     Ok(Target {
         version,
+        // Without CAP_BPF no loop loads, nor does anything else that is generated: that is what the
+        // load will say, and the program can be reviewed until then.
+        bounded_loops: !bpf || BOUNDED_LOOPS.support().is_yes(),
         may_goto: MAY_GOTO.support().is_yes(),
         gotol: GOTOL.support().is_yes(),
         xdp_frags: XDP_FRAGS.support().is_yes(),

@@ -81,6 +81,14 @@ fn cause(e: LoadError) -> io::Error {
     }
 }
 
+/// Three rounds.
+pub(super) fn bounded_loop(asm: &mut Assembler) {
+    asm.emit(Alu::Mov.imm(R2, 0));
+    let head = asm.here();
+    asm.emit(Alu::Add.imm(R2, 1));
+    asm.emit(Jmp::Lt.imm(R2, 3, head));
+}
+
 /// A loop, as it is used. (Linux 6.12 refuses a `may_goto` that goes nowhere.)
 pub(super) fn may_goto(asm: &mut Assembler) {
     let end = asm.label();

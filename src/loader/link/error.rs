@@ -88,7 +88,7 @@ fn describe(cause: &io::Error) -> String {
         Some(libc::EPERM) => "EPERM: not permitted",
         Some(libc::ENOENT) => "ENOENT: there is none",
         Some(libc::ENOTSOCK) => "ENOTSOCK: not a socket",
-        Some(libc::EINVAL) => "EINVAL: a program of another type, or no such mode here",
+        Some(libc::EINVAL) => "EINVAL: the driver does not take it in this mode",
         _ => return cause.to_string(),
     };
     text.to_owned()

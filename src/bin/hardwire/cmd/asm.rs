@@ -42,7 +42,10 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         None => (source::read_stdin()?, "standard input".to_owned()),
     };
     let text = source::text(bytes, &place)?;
-    let codes = parse::parse(&text).map_err(|error| Problem::of(&error).at(place))?;
+    let codes = parse::parse(&text).map_err(|error| {
+        let hint = "the text is what `hardwire disasm` prints";
+        Problem::of(&error).at(place).hint(hint)
+    })?;
     for code in codes {
         let slots = slots(&code);
         if options.raw {

@@ -82,9 +82,10 @@ fn loaded(id: u32) -> Result<Vec<[u8; 8]>, Failure> {
         Problem::because(format!("cannot open {place}"), &error)
             .hint("`bpftool prog` lists them; it takes CAP_SYS_ADMIN")
     })?;
-    let slots = program
-        .xlated()
-        .map_err(|error| Problem::because(format!("cannot read {place}"), &error))?;
+    let slots = program.xlated().map_err(|error| {
+        Problem::because(format!("cannot read {place}"), &error)
+            .hint("was it unloaded meanwhile? `bpftool prog` lists what there is")
+    })?;
     if slots.is_empty() {
         let problem = Problem::new("the kernel hides the instructions").at(place);
         return Err(problem.hint("it shows them to CAP_BPF and CAP_PERFMON").into());

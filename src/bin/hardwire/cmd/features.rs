@@ -110,6 +110,7 @@ fn as_json(feature: &Feature, found: &Support) -> Value {
 fn target_as_json(target: &Target) -> Value {
     json!({
         "version": target.version.to_string(),
+        "bounded_loops": target.bounded_loops,
         "may_goto": target.may_goto,
         "gotol": target.gotol,
         "xdp_frags": target.xdp_frags,

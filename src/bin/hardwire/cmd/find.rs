@@ -25,6 +25,9 @@ answer is 1 or 0 a line.";
 /// Longest line of standard input, in bytes: the longest haystack with spaces between its bytes.
 const LINE_BYTES_MAX: usize = 256 * 1024;
 
+/// What to do about a haystack that is too long.
+const SPLIT: &str = "cut it into several that overlap by the length of a pattern";
+
 /// Options of `match`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -78,7 +81,8 @@ struct Line {
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     if options.patterns.use_stdin() {
         let problem = Problem::new("standard input holds the haystacks");
-        return Err(problem.at("-f -").hint("put the patterns into a file").into());
+        let problem = problem.at("-f -").hint("put the patterns into a file");
+        return Err(Failure::Usage(problem));
     }
     let named = options.patterns.read(output)?;
     let matcher = Matcher {
@@ -151,23 +155,23 @@ fn haystack(input: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, Fa
     let place = || format!("standard input line {number}");
     let mut line = Vec::new();
     let limit = u64::try_from(LINE_BYTES_MAX + 1).unwrap_or(u64::MAX);
-    let read = input
-        .take(limit)
-        .read_until(b'\n', &mut line)
-        .map_err(|error| Problem::because("cannot read", &error).at(place()))?;
+    let read = input.take(limit).read_until(b'\n', &mut line).map_err(|error| {
+        let problem = Problem::because("cannot read", &error).at(place());
+        problem.hint("give the haystacks by a pipe or a file")
+    })?;
     if read == 0 {
         return Ok(None);
     }
     if line.len() > LINE_BYTES_MAX {
         let what = format!("more than {LINE_BYTES_MAX} bytes, the limit of a line");
-        return Err(Problem::new(what).at(place()).into());
+        return Err(Problem::new(what).at(place()).hint(SPLIT).into());
     }
     let digits: Vec<u8> = line.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let bytes = from_hex(&digits).map_err(|problem| problem.at(place()))?;
     let limit = usize::try_from(FRAME_BYTES_MAX).unwrap_or(usize::MAX);
     if bytes.len() > limit {
         let what = format!("the haystack has {} bytes; the limit is {limit}", bytes.len());
-        return Err(Problem::new(what).at(place()).into());
+        return Err(Problem::new(what).at(place()).hint(SPLIT).into());
     }
     Ok(Some(bytes))
 }
@@ -200,7 +204,7 @@ mod tests {
             Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
             Ok(None) => "the end".to_owned(),
             Err(Failure::Problems(problems)) => problems[0].headline(),
-            Err(Failure::ClosedPipe) => "closed".to_owned(),
+            Err(Failure::ClosedPipe | Failure::Usage(_)) => "another ending".to_owned(),
         };
         let place = ": standard input line";
         let hint = "write two hex digits for each byte";

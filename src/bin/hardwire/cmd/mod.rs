@@ -17,7 +17,7 @@ mod vm;
 use clap::Subcommand;
 
 use crate::Ending;
-use crate::failure::Failure;
+use crate::failure::{Failure, Problem};
 use crate::output::Output;
 
 /// What to do.
@@ -49,6 +49,12 @@ pub(crate) enum Verb {
     Vm(vm::Options),
     /// Show the whole story on live traffic, in network namespaces of its own
     Demo(demo::Options),
+}
+
+/// A loaded program that the kernel does not describe.
+fn of_info(error: &std::io::Error) -> Problem {
+    Problem::because("cannot ask the kernel about the program", error)
+        .hint("it is loaded; BPF_OBJ_GET_INFO_BY_FD may be forbidden by a sandbox")
 }
 
 /// Do it.

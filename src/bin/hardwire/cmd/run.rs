@@ -57,7 +57,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     if options.matcher.patterns.use_stdin() && options.pcap.as_os_str() == "-" {
         let problem = Problem::new("patterns and capture cannot both come from standard input");
-        return Err(problem.at("-f - --pcap -").hint("put one of them into a file").into());
+        let problem = problem.at("-f - --pcap -").hint("put one of them into a file");
+        return Err(Failure::Usage(problem));
     }
     let entry = Entry::from(options.entry);
     let (matcher, named) = options.matcher.read(entry, output)?;
@@ -74,14 +75,16 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             Ok(Some(frame)) => pass.frame(&mut panel, frame.number, frame.data)?,
             Ok(None) => break,
             Err(error) => {
-                damage = Some(Problem::of(&error).at(options.pcap.display().to_string()));
+                let hint = format!("the frames before it were searched; {}", error.hint());
+                damage =
+                    Some(Problem::of(&error).at(options.pcap.display().to_string()).hint(hint));
                 break;
             }
         }
     }
     let (totals, disagreements) = pass.finish()?;
     if let Some(problem) = damage {
-        return Err(problem.hint("the frames before it were searched").into());
+        return Err(problem.into());
     }
     if disagreements > 0 {
         let what = format!("the engines disagree on {disagreements} frames");
@@ -102,7 +105,7 @@ fn open(path: &Path) -> Result<Reader<Box<dyn Read>>, Failure> {
             problem.hint("check its name and rights")
         })?)
     };
-    Ok(Reader::new(input).map_err(|error| Problem::of(&error).at(place))?)
+    Ok(Reader::new(input).map_err(|error| Problem::of_capture(&error, place))?)
 }
 
 /// One pass over the capture.
@@ -131,7 +134,7 @@ impl<'a> Pass<'a> {
         }
         if self.output.json() {
             self.output.json_line(&Line { number, answer: &answer })?;
-        } else if !answer.outcome.matches.is_empty() {
+        } else if !answer.outcome.matches.is_empty() || !answer.outcome.searched {
             self.print(number, &answer.outcome)?;
         }
         self.show_progress(number);
@@ -141,6 +144,11 @@ impl<'a> Pass<'a> {
     fn print(&mut self, number: u64, outcome: &Outcome) -> Result<(), Failure> {
         let verdict = self.output.paint(Paint::Bold, outcome.verdict.name());
         write!(self.output, "frame {number}: {verdict}:")?;
+        if !outcome.searched {
+            let word = self.output.paint(Paint::Yellow, "not searched to its end");
+            let separator = if outcome.matches.is_empty() { "" } else { ";" };
+            write!(self.output, " {word}{separator}")?;
+        }
         for (place, found) in outcome.matches.iter().enumerate() {
             let separator = if place == 0 { " " } else { ", " };
             let index = usize::try_from(found.id).unwrap_or(usize::MAX);

@@ -60,9 +60,7 @@ fn accepted(
     took: Duration,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let info = program
-        .info()
-        .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?;
+    let info = program.info().map_err(|error| super::of_info(&error))?;
     without_types(program, output);
     let slots = compiled.image.slot_count();
     let milliseconds = took.as_secs_f64() * 1e3;

@@ -42,10 +42,14 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let mut memory = from_hex(digits.as_bytes()).map_err(|problem| problem.at("--mem"))?;
     let place = "the program on standard input";
     let text = source::text(source::read_stdin()?, place)?;
-    let slots = emit::slots_from_hex(&text).map_err(|error| Problem::of(&error).at(place))?;
-    let insns = encode::decode_all(&slots).map_err(|error| Problem::of(&error).at(place))?;
-    let mut machine =
-        Machine::from_insns(&insns, &[]).map_err(|error| Problem::of(&error).at(place))?;
+    let slots = emit::slots_from_hex(&text).map_err(|error| {
+        Problem::of(&error).at(place).hint("write 16 hex digits for each slot; `hardwire asm` does")
+    })?;
+    let shown = "`hardwire disasm --hex` shows the program as it is read";
+    let insns =
+        encode::decode_all(&slots).map_err(|error| Problem::of(&error).at(place).hint(shown))?;
+    let mut machine = Machine::from_insns(&insns, &[])
+        .map_err(|error| Problem::of(&error).at(place).hint(shown))?;
     machine.set_instruction_limit(options.limit);
 
     let context = Context::memory(&mut memory);
@@ -55,7 +59,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     } else {
         machine.run(context)
     };
-    let r0 = ran.map_err(|trap| Problem::of(&trap).at(place))?;
+    let traced = (!options.trace).then_some("--trace shows how it came there");
+    let r0 = ran.map_err(|trap| Problem::of(&trap).at(place).hint_if(traced))?;
     if output.json() {
         output.json_line(&json!({ "r0": format!("{r0:#x}"), "executed": machine.executed() }))?;
     } else {

@@ -62,6 +62,10 @@ impl PatternOptions {
     ///
     /// All that is wrong with them, at once.
     pub(crate) fn read(&self, output: &Output) -> Result<Vec<Named>, Failure> {
+        if self.stdin_uses() > 1 {
+            let problem = Problem::new("standard input can be read once only").at("-f -, twice");
+            return Err(Failure::Usage(problem.hint("put one of the sets into a file")));
+        }
         let mut named = Vec::new();
         let mut problems = Vec::new();
         for group in self.groups() {
@@ -73,7 +77,7 @@ impl PatternOptions {
             match read {
                 Ok(()) => {}
                 Err(Failure::Problems(more)) => problems.extend(more),
-                Err(Failure::ClosedPipe) => return Err(Failure::ClosedPipe),
+                Err(other @ (Failure::ClosedPipe | Failure::Usage(_))) => return Err(other),
             }
         }
         if named.len() > PATTERNS_MAX {
@@ -92,7 +96,12 @@ impl PatternOptions {
 
     /// Does a file of patterns come from standard input?
     pub(crate) fn use_stdin(&self) -> bool {
-        self.items.iter().any(|item| matches!(item, Item::File(path) if path.as_os_str() == "-"))
+        self.stdin_uses() > 0
+    }
+
+    fn stdin_uses(&self) -> usize {
+        let is_stdin = |item: &&Item| matches!(item, Item::File(path) if path.as_os_str() == "-");
+        self.items.iter().filter(is_stdin).count()
     }
 
     /// Patterns and files, each with the options that hold for it.

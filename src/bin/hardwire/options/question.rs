@@ -89,6 +89,7 @@ impl VerdictWord {
             Ok(ifindex) if ifindex > 0 => Ok(Verdict::Redirect { ifindex }),
             Ok(_) => Err(Problem::new("interface indices count from 1")
                 .at(format!("redirect:{name}"))
+                .hint("`ip link` lists them; a name is accepted too")
                 .into()),
             Err(error) => Err(Problem::because(format!("no interface {name}"), &error)
                 .at(format!("redirect:{name}"))
@@ -161,15 +162,15 @@ impl MatcherOptions {
         entry: Entry,
         output: &Output,
     ) -> Result<(Matcher, Vec<Named>), Failure> {
-        let named = self.patterns.read(output)?;
-        if named.is_empty() {
-            output.warn("no patterns, so nothing ever matches: -e, -x or -f gives one");
-        }
         if entry == Entry::SocketFilter && !self.verdicts.are_default() {
             let problem = Problem::new("a socket filter has no verdicts")
                 .at("--on-match, --on-miss, --out-of-scope")
                 .hint("it keeps what matches and drops the rest; leave them away");
-            return Err(problem.into());
+            return Err(Failure::Usage(problem));
+        }
+        let named = self.patterns.read(output)?;
+        if named.is_empty() {
+            output.warn("no patterns, so nothing ever matches: -e, -x or -f gives one");
         }
         let matcher = Matcher {
             patterns: Named::patterns(&named),

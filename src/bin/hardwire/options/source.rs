@@ -28,9 +28,11 @@ pub(crate) fn read_stdin() -> Result<Vec<u8>, Failure> {
 
 fn read_all(from: impl Read, place: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    from.take(INPUT_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Problem::because(format!("cannot read {place}"), &error))?;
+    from.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| {
+        let is_folder = error.kind() == io::ErrorKind::IsADirectory;
+        let hint = if is_folder { "name a file in it" } else { "check that all of it is readable" };
+        Problem::because(format!("cannot read {place}"), &error).hint(hint)
+    })?;
     if bytes.len() as u64 > INPUT_BYTES_MAX {
         let what = format!("{place} has more than {INPUT_BYTES_MAX} bytes, the limit");
         return Err(Problem::new(what).hint("is it the right file?").into());
@@ -42,6 +44,7 @@ fn read_all(from: impl Read, place: &str) -> Result<Vec<u8>, Failure> {
 pub(crate) fn text(bytes: Vec<u8>, place: &str) -> Result<String, Failure> {
     Ok(String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Problem::new(format!("not text: byte {at} is not UTF-8")).at(place)
+        let problem = Problem::new(format!("not text: byte {at} is not UTF-8")).at(place);
+        problem.hint("is it the right file?")
     })?)
 }

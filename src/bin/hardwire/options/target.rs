@@ -36,8 +36,22 @@ pub(crate) struct TargetOption {
 
 impl TargetOption {
     /// The target that was named, or the newest one that is known.
-    pub(crate) fn or_newest(&self) -> Target {
-        self.version.map_or_else(Target::newest, Target::of_version)
+    pub(crate) fn or_newest(&self, output: &Output) -> Target {
+        self.named(output).unwrap_or_else(Target::newest)
+    }
+
+    /// The target that was named, if one was.
+    fn named(&self, output: &Output) -> Option<Target> {
+        let target = Target::of_version(self.version?);
+        // What lacks more is refused by the compiler, which says what is missing.
+        if target.version < KernelVersion::OLDEST && target.bounded_loops {
+            let (version, oldest) = (target.version, KernelVersion::OLDEST);
+            output.warn(format!(
+                "--target {version} is not tested, {oldest} is the oldest that is: `hardwire \
+                 verify` says there whether the program loads"
+            ));
+        }
+        Some(target)
     }
 
     /// The target that was named, or what this kernel can do.
@@ -45,17 +59,17 @@ impl TargetOption {
     /// # Errors
     ///
     /// The kernel does not let itself be asked.
-    pub(crate) fn or_this_kernel(&self) -> Result<Target, Problem> {
-        self.version
-            .map_or_else(features::target, |version| Ok(Target::of_version(version)))
+    pub(crate) fn or_this_kernel(&self, output: &Output) -> Result<Target, Problem> {
+        self.named(output)
+            .map_or_else(features::target, Ok)
             .map_err(|error| Problem::of_probe(&error))
     }
 
     /// The target that was named, or what this kernel can do; if it does not let itself be asked,
     /// the newest one that is known, with a note.
     pub(crate) fn or_probed(&self, output: &Output) -> Target {
-        if let Some(version) = self.version {
-            return Target::of_version(version);
+        if let Some(target) = self.named(output) {
+            return target;
         }
         features::target().unwrap_or_else(|error| {
             let newest = Target::newest();

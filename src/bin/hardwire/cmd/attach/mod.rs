@@ -39,7 +39,7 @@ Ctrl-C and SIGTERM detach. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast for
 /// `--mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModeWord {
-    /// Native if the driver can, else generic.
+    /// Native if the driver takes this program, else generic.
     Auto,
     /// In the driver, before the frame becomes a packet of the stack.
     Native,
@@ -124,24 +124,21 @@ fn redirects_exist(verdicts: &Verdicts, socket: &mut Socket) -> Result<(), Failu
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    let occupied = options.occupied()?;
-    let via = options.via(&occupied)?;
+    let via = options.via()?;
     let (matcher, named) = options.matcher.read(Entry::Xdp, output)?;
+    let occupied = options.occupied()?;
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
     redirects_exist(&matcher.verdicts, &mut socket)?;
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
-    let target = options.target.or_this_kernel()?;
+    let target = options.target.or_this_kernel(output)?;
     let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
     let program = Program::load(&compiled.image, &LoadOptions::default())
         .map_err(|error| Problem::of_load(&error))?;
     verify::without_types(&program, output);
-    let id = program
-        .info()
-        .map_err(|error| Problem::because("cannot ask the kernel about the program", &error))?
-        .id;
+    let id = program.info().map_err(|error| super::of_info(&error))?.id;
 
     if !link.is_up() {
         output.warn(format!(
@@ -153,11 +150,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // between attaching and detaching.
     let signals = Signals::block()?;
     let mode = options.mode.into();
-    let attachment = match via {
-        Via::Link => Attachment::by_link(&mut socket, &link, &program, mode),
-        Via::Netlink => Attachment::by_netlink(&link, &program, mode, &occupied),
-    };
-    let attachment = attachment.map_err(|error| of_attach(&error, &link))?;
+    let attachment = attach(via, &mut socket, (&link, &program), mode, &occupied, output)
+        .map_err(|error| of_attach(&error, &link, mode))?;
 
     let mut watch = Watch {
         signals,
@@ -188,8 +182,39 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     } else {
         totals.print(output, &named)?;
     }
-    detached.map_err(|error| of_attach(&error, &link))?;
+    detached.map_err(|error| of_attach(&error, &link, mode))?;
     ending(stopped?, &link, via)
+}
+
+/// Attach in `mode`. `auto` goes on to generic mode where the driver has native mode, but not for
+/// this program or this MTU: the kernel chooses by the driver alone.
+fn attach(
+    via: Via,
+    socket: &mut Socket,
+    (link, program): (&Link, &Program),
+    mode: XdpMode,
+    occupied: &Occupied,
+    output: &Output,
+) -> Result<Attachment, LinkError> {
+    let mut by = |mode| match via {
+        Via::Link => Attachment::by_link(socket, link, program, mode),
+        Via::Netlink => Attachment::by_netlink(link, program, mode, occupied),
+    };
+    let error = match by(mode) {
+        Err(error) if mode == XdpMode::Auto && !link.xdp.is_attached() => error,
+        result => return result,
+    };
+    let unfit = matches!(
+        error.errno(),
+        Some(libc::ERANGE | libc::EOPNOTSUPP | libc::EINVAL | libc::ENOMEM)
+    );
+    if !unfit {
+        return Err(error);
+    }
+    // If that fails too, the driver's reason is the one to know.
+    let Ok(attached) = by(XdpMode::Generic) else { return Err(error) };
+    output.note(format!("{error}: generic mode instead, which costs more for each frame"));
+    Ok(attached)
 }
 
 impl Options {
@@ -201,14 +226,15 @@ impl Options {
         })
     }
 
-    fn via(&self, occupied: &Occupied) -> Result<Via, Failure> {
-        let alone = matches!(occupied, Occupied::Refuse);
+    fn via(&self) -> Result<Via, Failure> {
+        let alone = self.replace.is_none() && !self.force;
         match self.via {
             None if alone => Ok(Via::Link),
             None => Ok(Via::Netlink),
             Some(Via::Link) if !alone => {
                 let problem = Problem::new("a bpf_link never takes the place of another program");
-                Err(problem.at("--via link").hint("use --via netlink with --replace or --force"))?
+                let hint = "use --via netlink with --replace or --force";
+                Err(Failure::Usage(problem.at("--via link").hint(hint)))
             }
             Some(via) => Ok(via),
         }
@@ -285,7 +311,7 @@ pub(super) fn program_by_id(id: u32) -> Result<Program, Failure> {
 }
 
 /// An attachment's error, with the options of this command in its advice.
-fn of_attach(error: &LinkError, link: &Link) -> Problem {
+fn of_attach(error: &LinkError, link: &Link, mode: XdpMode) -> Problem {
     let name = &link.name;
     let problem = Problem::of(error);
     let occupant = error.found().and_then(|found| found.modes().next());
@@ -295,6 +321,10 @@ fn of_attach(error: &LinkError, link: &Link) -> Problem {
                 "replace it with --replace {id} --mode {mode}, or remove it with `hardwire detach \
                  {name}`; if a bpf_link holds it, end the process that holds the link"
             )),
+        (Some(libc::EOPNOTSUPP | libc::EINVAL), _) if mode == XdpMode::Offload => problem.hint(
+            "it takes a card that runs BPF programs, and one compiled for it: use --mode native, \
+             or generic, which every driver has",
+        ),
         (Some(libc::EOPNOTSUPP), _) => problem.hint("use --mode generic, which every driver has"),
         (Some(libc::ERANGE), _) => problem.hint("lower the MTU of the peer, or use --mode generic"),
         _ => problem.hint_if(error.hint()),

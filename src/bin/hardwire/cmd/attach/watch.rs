@@ -49,8 +49,13 @@ impl Signals {
         let opened = signals.thread_block().and_then(|()| {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         });
-        Ok(opened.map(Self).map_err(|errno| Problem::because("cannot wait for signals", &errno))?)
+        Ok(opened.map(Self).map_err(|errno| sandboxed("wait for signals", errno))?)
     }
+}
+
+fn sandboxed(what: &str, errno: Errno) -> Problem {
+    Problem::because(format!("cannot {what}"), &errno)
+        .hint("a sandbox may forbid signalfd and poll; the program was detached")
 }
 
 /// What is watched, and until when.
@@ -123,10 +128,10 @@ impl Watch<'_> {
         let limit = limit.saturating_add(Duration::from_micros(999));
         match poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(Problem::because("cannot wait", &errno).into()),
+            Err(errno) => return Err(sandboxed("wait", errno).into()),
         }
         let signal = self.signals.0.read_signal();
-        let signal = signal.map_err(|errno| Problem::because("cannot read a signal", &errno))?;
+        let signal = signal.map_err(|errno| sandboxed("read a signal", errno))?;
         Ok(signal.is_some())
     }
 
