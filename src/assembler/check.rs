@@ -39,7 +39,7 @@ pub fn check(image: &ProgramImage) -> Result<(), AsmError> {
     }
     match image.insns().last() {
         None => Err(AsmError::Structure { slot: 0, what: "the program is empty".to_owned() }),
-        Some(Insn::Exit | Insn::Goto { .. } | Insn::GotoLong { .. }) => Ok(()),
+        Some(Insn::Exit | Insn::Goto { .. } | Insn::GotoLong { .. } | Insn::GotoX { .. }) => Ok(()),
         Some(_) => Err(AsmError::Structure {
             slot: image.slot_count() - 1,
             what: "control runs off the end; the last instruction must be exit or goto".to_owned(),
@@ -56,15 +56,19 @@ pub fn target_offset(insn: &Insn) -> Option<i64> {
         | Insn::LoadImm64 { value: Imm64::Function(off), .. } => Some(off.into()),
         Insn::Alu { .. }
         | Insn::MovSx { .. }
+        | Insn::AddrSpaceCast { .. }
         | Insn::Neg { .. }
         | Insn::Swap { .. }
         | Insn::LoadImm64 { .. }
         | Insn::Load { .. }
         | Insn::Store { .. }
+        | Insn::LoadArgument { .. }
+        | Insn::StoreArgument { .. }
         | Insn::Atomic { .. }
         | Insn::LoadAcquire { .. }
         | Insn::StoreRelease { .. }
         | Insn::LegacyLoad { .. }
+        | Insn::GotoX { .. }
         | Insn::Call(_)
         | Insn::Exit => None,
     }

@@ -128,6 +128,9 @@ impl fmt::Display for Insn {
             Self::MovSx { width, from, dst, src } => {
                 write!(f, "{} = (s{}){}", Named(width, dst), from.count(), Named(width, src))
             }
+            Self::AddrSpaceCast { dst, src, to, from } => {
+                write!(f, "{dst} = addr_space_cast({src}, {to}, {from})")
+            }
             Self::Neg { width, dst } => {
                 write!(f, "{} = -{}", Named(width, dst), Named(width, dst))
             }
@@ -144,6 +147,13 @@ impl fmt::Display for Insn {
             }
             Self::Store { size, base, off, src: Operand::Imm(imm) } => {
                 write!(f, "*{} = {imm}", Place(size.text(), base, off))
+            }
+            Self::LoadArgument { dst, off } => write!(f, "{dst} = *(u64 *)(r11 {off:+})"),
+            Self::StoreArgument { off, src: Operand::Reg(src) } => {
+                write!(f, "*(u64 *)(r11 {off:+}) = {src}")
+            }
+            Self::StoreArgument { off, src: Operand::Imm(imm) } => {
+                write!(f, "*(u64 *)(r11 {off:+}) = {imm}")
             }
             Self::Atomic { op, width, base, off, src } => {
                 atomic(f, op, width, &Place(word(width), base, off), src)
@@ -171,6 +181,7 @@ impl fmt::Display for Insn {
             Self::Goto { off } => write!(f, "goto {}", Pc(off.into())),
             Self::GotoLong { off } => write!(f, "gotol {}", Pc(off)),
             Self::MayGoto { off } => write!(f, "may_goto {}", Pc(off.into())),
+            Self::GotoX { target } => write!(f, "gotox {target}"),
             Self::Call(callee) => callee.fmt(f),
             Self::Exit => f.write_str("exit"),
         }
@@ -412,6 +423,11 @@ mod tests {
             (Insn::Call(Callee::Helper(5000)),        "(85) call unknown#5000"),
             (Insn::Call(Callee::Local(-9)),           "(85) call pc-9"),
             (Insn::Call(Callee::Kfunc { btf_id: 7, module: 0 }), "(85) call kernel-function#7"),
+            (Insn::GotoX { target: R3 },              "(0d) gotox r3"),
+            (Insn::AddrSpaceCast { dst: R1, src: R2, to: 1, from: 0 }, "(bf) r1 = addr_space_cast(r2, 1, 0)"),
+            (Insn::LoadArgument { dst: R1, off: 8 },  "(79) r1 = *(u64 *)(r11 +8)"),
+            (Insn::StoreArgument { off: -8, src: Operand::Reg(R2) }, "(7b) *(u64 *)(r11 -8) = r2"),
+            (Insn::StoreArgument { off: -8, src: Operand::Imm(-7) }, "(7a) *(u64 *)(r11 -8) = -7"),
             (Insn::Exit,                              "(95) exit"),
         ] {
             assert_eq!(Code::Insn(insn).to_string(), text, "{insn:?}");

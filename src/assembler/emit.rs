@@ -8,20 +8,30 @@
 use std::fmt::Write as _;
 
 use super::{
-    ProgramImage,
+    ProgramImage, encode,
     listing::{Line, lines, map_text, one_line},
 };
 
 /// The bytes as hexadecimal digits, one instruction a line: 16 digits, or 32 if it is wide.
 pub fn hex(image: &ProgramImage) -> String {
     let mut text = String::new();
-    for line in lines(image) {
-        for byte in &line.bytes {
-            write!(text, "{byte:02x}").expect("a string takes everything");
-        }
+    for insn in image.insns() {
+        let (first, second) = encode::encode(insn);
+        push_hex(&mut text, &first);
+        push_hex(&mut text, second.as_slice().as_flattened());
         text.push('\n');
     }
     text
+}
+
+/// Two digits for each of `bytes`.
+pub fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(nibble)]));
+        }
+    }
 }
 
 /// The bytes themselves, 8 a slot, little endian.

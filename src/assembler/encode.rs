@@ -85,6 +85,10 @@ fn fields(insn: &Insn) -> (Raw, Option<i32>) {
             i16::from(from as u8),
             0,
         ),
+        Insn::AddrSpaceCast { dst, src, to, from } => Raw {
+            imm: (u32::from(to) << 16 | u32::from(from)).cast_signed(),
+            ..raw(Alu::Mov.code().0 | op::X | op::ALU64, dst, src.number(), op::ADDR_SPACE_CAST, 0)
+        },
         Insn::Neg { width, dst } => raw(op::NEG | alu_class(width), dst, 0, 0, 0),
         Insn::Swap { kind, bits, dst } => {
             let opcode = match kind {
@@ -107,6 +111,17 @@ fn fields(insn: &Insn) -> (Raw, Option<i32>) {
         }
         Insn::Store { size, base, off, src: Operand::Imm(imm) } => {
             raw(op::ST | op::MEM | size as u8, base, 0, off, imm)
+        }
+        Insn::LoadArgument { dst, off } => {
+            raw(op::LDX | op::MEM | Size::DW as u8, dst, op::PARAMS, off, 0)
+        }
+        Insn::StoreArgument { off, src } => {
+            let (class, src, imm) = match src {
+                Operand::Reg(src) => (op::STX, src.number(), 0),
+                Operand::Imm(imm) => (op::ST, 0, imm),
+            };
+            let opcode = class | op::MEM | Size::DW as u8;
+            return (Raw { opcode, dst: op::PARAMS, src, off, imm }, None);
         }
         Insn::Atomic { op, width, base, off, src } => {
             let size = match width {
@@ -138,6 +153,7 @@ fn fields(insn: &Insn) -> (Raw, Option<i32>) {
         Insn::Goto { off } => raw(op::JMP | op::JA, Reg::R0, 0, off, 0),
         Insn::GotoLong { off } => raw(op::JMP32 | op::JA, Reg::R0, 0, 0, off),
         Insn::MayGoto { off } => raw(op::JMP | op::JCOND, Reg::R0, 0, off, 0),
+        Insn::GotoX { target } => raw(op::JMP | op::JA | op::X, target, 0, 0, 0),
         Insn::Call(callee) => call_fields(callee),
         Insn::Exit => raw(op::JMP | op::EXIT, Reg::R0, 0, 0, 0),
     };
@@ -215,7 +231,16 @@ pub fn decode(slot: [u8; 8], next: Option<[u8; 8]>) -> Result<Insn, String> {
                 return Err(unknown(raw));
             }
             let src = Operand::Imm(raw.imm);
-            Insn::Store { size: size(raw.opcode), base: reg("dst", raw.dst)?, off: raw.off, src }
+            if stores_argument(raw) {
+                Insn::StoreArgument { off: raw.off, src }
+            } else {
+                Insn::Store {
+                    size: size(raw.opcode),
+                    base: reg("dst", raw.dst)?,
+                    off: raw.off,
+                    src,
+                }
+            }
         }
         op::STX => decode_stx(raw)?,
         op::ALU | op::ALU64 => decode_alu(raw)?,
@@ -224,6 +249,11 @@ pub fn decode(slot: [u8; 8], next: Option<[u8; 8]>) -> Result<Insn, String> {
     // What the variants do not hold must be zero: then the encoding is the proof.
     let (fields, _) = fields(&insn);
     if fields == raw { Ok(insn) } else { Err(reserved(raw, fields)) }
+}
+
+/// Is this a store of eight bytes below `r11`? Whether the class is ST or STX is not looked at.
+fn stores_argument(raw: Raw) -> bool {
+    raw.dst == op::PARAMS && size(raw.opcode) == Size::DW && raw.off < 0 && raw.off % 8 == 0
 }
 
 fn unknown(raw: Raw) -> String {
@@ -242,7 +272,7 @@ fn reserved(raw: Raw, legal: Raw) -> String {
 }
 
 fn reg(field: &str, number: u8) -> Result<Reg, String> {
-    Reg::from_number(number).ok_or_else(|| format!("field {field} is register {number}, past r10"))
+    Reg::from_number(number).ok_or_else(|| format!("field {field} is {number}, past r10"))
 }
 
 fn size(opcode: u8) -> Size {
@@ -274,10 +304,14 @@ fn decode_ld(raw: Raw, next: Option<[u8; 8]>) -> Result<Insn, String> {
                 op::PSEUDO_MAP_IDX_VALUE => {
                     Imm64::MapIndexValue { index: raw.imm, offset: next.imm }
                 }
-                other => return Err(format!("unknown kind {other} of a 64-bit immediate in src")),
+                other => {
+                    return Err(format!(
+                        "field src is {other}, an unknown kind of 64-bit immediate"
+                    ));
+                }
             };
             if imm64_fields(value).2 != next.imm {
-                return Err(format!("next_imm is {:#x}, must be 0 for this kind", next.imm));
+                return Err(format!("reserved field next_imm is {:#x}, must be 0x0", next.imm));
             }
             Ok(Insn::LoadImm64 { dst: reg("dst", raw.dst)?, value })
         }
@@ -299,6 +333,12 @@ fn decode_ldx(raw: Raw) -> Result<Insn, String> {
         op::MEMSX if size(raw.opcode) != Size::DW => true,
         _ => return Err(unknown(raw)),
     };
+    if raw.src == op::PARAMS && !signed && size(raw.opcode) == Size::DW {
+        if raw.off <= 0 || raw.off % 8 != 0 {
+            return Err(format!("field off is {}; of r11 only 8, 16, 24 … can be read", raw.off));
+        }
+        return Ok(Insn::LoadArgument { dst: reg("dst", raw.dst)?, off: raw.off });
+    }
     Ok(Insn::Load {
         size: size(raw.opcode),
         signed,
@@ -310,6 +350,12 @@ fn decode_ldx(raw: Raw) -> Result<Insn, String> {
 
 fn decode_stx(raw: Raw) -> Result<Insn, String> {
     let (size, off) = (size(raw.opcode), raw.off);
+    if ![op::MEM, op::ATOMIC].contains(&(raw.opcode & op::MODE_MASK)) {
+        return Err(unknown(raw));
+    }
+    if raw.opcode & op::MODE_MASK == op::MEM && stores_argument(raw) {
+        return Ok(Insn::StoreArgument { off, src: Operand::Reg(reg("src", raw.src)?) });
+    }
     let (dst, src) = (reg("dst", raw.dst)?, reg("src", raw.src)?);
     match raw.opcode & op::MODE_MASK {
         op::MEM => Ok(Insn::Store { size, base: dst, off, src: Operand::Reg(src) }),
@@ -323,7 +369,9 @@ fn decode_stx(raw: Raw) -> Result<Insn, String> {
             let width = match size {
                 Size::W => Width::W32,
                 Size::DW => Width::W64,
-                Size::B | Size::H => return Err("an atomic operation takes 4 or 8 bytes".into()),
+                Size::B | Size::H => {
+                    return Err("field opcode: an atomic operation takes 4 or 8 bytes".into());
+                }
             };
             let fetch = raw.imm & op::FETCH != 0;
             let op = match (raw.imm & !op::FETCH, raw.imm) {
@@ -333,7 +381,9 @@ fn decode_stx(raw: Raw) -> Result<Insn, String> {
                 (0xa0, _) => AtomicOp::Xor { fetch },
                 (_, op::XCHG) => AtomicOp::Xchg,
                 (_, op::CMPXCHG) => AtomicOp::CmpXchg,
-                (_, imm) => return Err(format!("unknown atomic operation imm {imm:#x}")),
+                (_, imm) => {
+                    return Err(format!("field imm is {imm:#x}, an unknown atomic operation"));
+                }
             };
             Ok(Insn::Atomic { op, width, base: dst, off, src })
         }
@@ -355,7 +405,7 @@ fn decode_alu(raw: Raw) -> Result<Insn, String> {
     let wide = raw.opcode & op::CLASS_MASK == op::ALU64;
     let width = if wide { Width::W64 } else { Width::W32 };
     let is_reg = raw.opcode & op::X != 0;
-    let dst = reg("dst", raw.dst)?;
+    let dst = || reg("dst", raw.dst);
     let alu = match (raw.opcode & op::CODE_MASK, raw.off) {
         (0x00, _) => Alu::Add,
         (0x10, _) => Alu::Sub,
@@ -366,15 +416,20 @@ fn decode_alu(raw: Raw) -> Result<Insn, String> {
         (0x50, _) => Alu::And,
         (0x60, _) => Alu::Lsh,
         (0x70, _) => Alu::Rsh,
-        (op::NEG, _) if !is_reg => return Ok(Insn::Neg { width, dst }),
+        (op::NEG, _) if !is_reg => return Ok(Insn::Neg { width, dst: dst()? }),
         (0x90, 1) => Alu::SMod,
         (0x90, _) => Alu::Mod,
         (0xa0, _) => Alu::Xor,
+        (0xb0, op::ADDR_SPACE_CAST) if is_reg && wide => {
+            let spaces = raw.imm.cast_unsigned();
+            let (to, from) = ((spaces >> 16) as u16, spaces as u16);
+            return Ok(Insn::AddrSpaceCast { dst: dst()?, src: reg("src", raw.src)?, to, from });
+        }
         (0xb0, off) if is_reg && off != 0 => {
             let from = bits(off.into())
                 .filter(|&b| b != Bits::B64 && (wide || b != Bits::B32))
-                .ok_or_else(|| format!("off is {off}, not a width to sign-extend from"))?;
-            return Ok(Insn::MovSx { width, from, dst, src: reg("src", raw.src)? });
+                .ok_or_else(|| format!("field off is {off}, not a width to sign-extend from"))?;
+            return Ok(Insn::MovSx { width, from, dst: dst()?, src: reg("src", raw.src)? });
         }
         (0xb0, _) => Alu::Mov,
         (0xc0, _) => Alu::Arsh,
@@ -385,13 +440,14 @@ fn decode_alu(raw: Raw) -> Result<Insn, String> {
                 (true, false) => Swap::Bswap,
                 (true, true) => return Err(unknown(raw)),
             };
-            let bits = bits(raw.imm)
-                .filter(|&b| b != Bits::B8)
-                .ok_or_else(|| format!("imm is {}; a byte swap takes 16, 32 or 64", raw.imm))?;
-            return Ok(Insn::Swap { kind, bits, dst });
+            let bits = bits(raw.imm).filter(|&b| b != Bits::B8).ok_or_else(|| {
+                format!("field imm is {}; a byte swap takes 16, 32 or 64", raw.imm)
+            })?;
+            return Ok(Insn::Swap { kind, bits, dst: dst()? });
         }
         _ => return Err(unknown(raw)),
     };
+    let dst = dst()?;
     let src = if is_reg { Operand::Reg(reg("src", raw.src)?) } else { Operand::Imm(raw.imm) };
     Ok(Insn::Alu { op: alu, width, dst, src })
 }
@@ -401,6 +457,9 @@ fn decode_jmp(raw: Raw) -> Result<Insn, String> {
     let is_reg = raw.opcode & op::X != 0;
     match (raw.opcode & op::CODE_MASK, long, is_reg) {
         (op::JA, false, false) => return Ok(Insn::Goto { off: raw.off }),
+        (op::JA, false, true) => {
+            return Ok(Insn::GotoX { target: reg("dst", raw.dst)? });
+        }
         (op::JA, true, false) => return Ok(Insn::GotoLong { off: raw.imm }),
         (op::EXIT, false, false) => return Ok(Insn::Exit),
         (op::JCOND, false, false) => return Ok(Insn::MayGoto { off: raw.off }),
@@ -414,7 +473,7 @@ fn decode_jmp(raw: Raw) -> Result<Insn, String> {
                 op::CALL_KFUNC => {
                     Ok(Insn::Call(Callee::Kfunc { btf_id: raw.imm, module: raw.off }))
                 }
-                other => Err(format!("unknown kind {other} of a call in src")),
+                other => Err(format!("field src is {other}, an unknown kind of call")),
             };
         }
         _ => {}
@@ -458,6 +517,50 @@ mod tests {
                                             [0xdb, 0x21, 0x08, 0x00, 0x01, 0x00, 0x00, 0x00]);
         check(Insn::LoadAcquire { size: Size::B, dst: R1, base: R2, off: 0 },
                                             [0xd3, 0x21, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00]);
+        // Not in the RFC: include/uapi/linux/bpf.h and kernel/bpf/verifier.c of Linux 7.2.
+        check(Insn::GotoX { target: R3 },   [0x0d, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00]);
+        check(Insn::AddrSpaceCast { dst: R1, src: R2, to: 1, from: 0 },
+                                            [0xbf, 0x21, 0x01, 0x00, 0x00, 0x00, 0x01, 0x00]);
+        check(Insn::LoadArgument { dst: R1, off: 8 },
+                                            [0x79, 0xb1, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00]);
+        check(Insn::StoreArgument { off: -8, src: Operand::Reg(R2) },
+                                            [0x7b, 0x2b, 0xf8, 0xff, 0x00, 0x00, 0x00, 0x00]);
+        check(Insn::StoreArgument { off: -16, src: Operand::Imm(-2) },
+                                            [0x7a, 0x0b, 0xf0, 0xff, 0xfe, 0xff, 0xff, 0xff]);
+        check(Insn::Call(Callee::Register(R2)),
+                                            [0x8d, 0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00]);
+        check(Insn::Call(Callee::Kfunc { btf_id: 7, module: 1 }),
+                                            [0x85, 0x20, 0x01, 0x00, 0x07, 0x00, 0x00, 0x00]);
+    }
+
+    #[rustfmt::skip] // One slot per line.
+    #[test]
+    fn what_is_no_instruction_names_the_field() {
+        for (slot, why) in [
+            ([0xff, 0xff, 0, 0, 0, 0, 0, 0], "unknown opcode 0xff"),
+            ([0xfb, 0xff, 0, 0, 0, 0, 0, 0], "unknown opcode 0xfb"),
+            ([0x07, 0x0b, 0, 0, 0, 0, 0, 0], "field dst is 11, past r10"),
+            ([0x0f, 0xf1, 0, 0, 0, 0, 0, 0], "field src is 15, past r10"),
+            ([0x07, 0x21, 0, 0, 1, 0, 0, 0], "reserved field src is 0x2, must be 0x0"),
+            ([0x07, 0x01, 2, 0, 1, 0, 0, 0], "reserved field off is 0x2, must be 0x0"),
+            ([0x0f, 0x21, 0, 0, 9, 0, 0, 0], "reserved field imm is 0x9, must be 0x0"),
+            ([0x95, 0x01, 0, 0, 0, 0, 0, 0], "reserved field dst is 0x1, must be 0x0"),
+            ([0xbf, 0x21, 3, 0, 0, 0, 0, 0], "field off is 3, not a width to sign-extend from"),
+            ([0xdc, 0x01, 0, 0, 8, 0, 0, 0], "field imm is 8; a byte swap takes 16, 32 or 64"),
+            ([0xdb, 0x21, 0, 0, 2, 0, 0, 0], "field imm is 0x2, an unknown atomic operation"),
+            ([0xd3, 0x21, 0, 0, 0, 0, 0, 0], "field opcode: an atomic operation takes 4 or 8 bytes"),
+            ([0x85, 0x30, 0, 0, 1, 0, 0, 0], "field src is 3, an unknown kind of call"),
+            ([0x85, 0x00, 1, 0, 1, 0, 0, 0], "reserved field off is 0x1, must be 0x0"),
+            ([0x18, 0x71, 0, 0, 1, 0, 0, 0], "field src is 7, an unknown kind of 64-bit immediate"),
+            ([0x0d, 0x01, 0, 0, 1, 0, 0, 0], "reserved field imm is 0x1, must be 0x0"),
+            ([0xe5, 0x10, 0, 0, 0, 0, 0, 0], "reserved field src is 0x1, must be 0x0"),
+            ([0x79, 0xb1, 4, 0, 0, 0, 0, 0], "field off is 4; of r11 only 8, 16, 24 … can be read"),
+            ([0x7b, 0x2b, 8, 0, 0, 0, 0, 0], "field dst is 11, past r10"),
+        ] {
+            assert_eq!(decode(slot, Some([0; 8])), Err(why.to_owned()), "{slot:02x?}");
+        }
+        let error = decode_all(&[[0x95, 0, 0, 0, 0, 0, 0, 0], [0xff; 8]]).expect_err("the second");
+        assert_eq!(error.to_string(), "slot 1: unknown opcode 0xff");
     }
 
     #[test]

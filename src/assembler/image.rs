@@ -14,6 +14,9 @@ pub enum ProgramKind {
 }
 
 impl ProgramKind {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::SocketFilter, Self::SchedCls, Self::Xdp];
+
     /// The kernel's number (`enum bpf_prog_type` in `include/uapi/linux/bpf.h`).
     pub const fn id(self) -> u32 {
         match self {

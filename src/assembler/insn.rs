@@ -242,6 +242,9 @@ pub enum Insn {
     Alu { op: Alu, width: Width, dst: Reg, src: Operand },
     /// `dst = (sN)src`. ISA v4, Linux 6.6. 32-bit only from 8 and 16 bits.
     MovSx { width: Width, from: Bits, dst: Reg, src: Reg },
+    /// `dst = addr_space_cast(src, to, from)`: a pointer into an arena as the kernel's (0) or the
+    /// user's (1) address. Linux 6.9.
+    AddrSpaceCast { dst: Reg, src: Reg, to: u16, from: u16 },
     /// `dst = -dst`.
     Neg { width: Width, dst: Reg },
     /// Byte order conversion of the low `bits` of `dst`.
@@ -252,6 +255,12 @@ pub enum Insn {
     Load { size: Size, signed: bool, dst: Reg, base: Reg, off: i16 },
     /// `*(size *)(base + off) = src`.
     Store { size: Size, base: Reg, off: i16, src: Operand },
+    /// `dst = *(u64 *)(r11 +off)`: an argument of this function beyond the fifth; `off` is 8 for the
+    /// sixth, 16 for the seventh. The only use of `r11` beside the next. Linux 7.2.
+    LoadArgument { dst: Reg, off: i16 },
+    /// `*(u64 *)(r11 -off) = src`: an argument for the next call beyond the fifth; `off` is -8 for
+    /// the sixth. Linux 7.2.
+    StoreArgument { off: i16, src: Operand },
     /// Atomic read-modify-write of 4 or 8 bytes.
     Atomic { op: AtomicOp, width: Width, base: Reg, off: i16, src: Reg },
     /// `dst = load_acquire((size *)(base + off))`. Linux 6.15.
@@ -268,6 +277,9 @@ pub enum Insn {
     GotoLong { off: i32 },
     /// Falls through for a bounded number of rounds (and 250 ms), then jumps. Linux 6.9.
     MayGoto { off: i16 },
+    /// `gotox target`: to the instruction whose address, from a jump table map, is in the register.
+    /// Linux 6.19.
+    GotoX { target: Reg },
     /// `call`.
     Call(Callee),
     /// `exit`.

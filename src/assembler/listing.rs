@@ -1,8 +1,10 @@
 //! The annotated listing of a program: why, where, what.
 //!
-//! An origin stands as a `; ` line above the run of instructions that it explains; an instruction
-//! is its slot number and the kernel's text of it. [`parse`](super::parse) reads a listing back
-//! to the same bytes, unless it was shortened. [`lines`] gives the same as data.
+//! Directives say what the program is called and which maps it has; an origin stands as a `; ` line
+//! above the run of instructions that it explains; an instruction is its slot number and the
+//! kernel's text of it, with maps by name. [`parse::assemble`](super::parse::assemble) reads a
+//! listing back to the same image, unless it was shortened: a listing of the result is the same
+//! text. [`lines`] gives the instructions as data.
 //!
 //! It does not check the program and does not change it.
 
@@ -16,7 +18,10 @@ use super::{
     Insn, MapSpec, Origin, ProgramImage,
     check::target_offset,
     disasm::{opcode, text_with_target},
-    encode, label,
+    encode,
+    insn::Imm64,
+    label,
+    parse::directive::{Name, map_line, write_quoted},
 };
 
 /// One instruction of a listing.
@@ -127,6 +132,7 @@ pub struct Listing<'a> {
     image: &'a ProgramImage,
     bytes: bool,
     labels: bool,
+    slots: bool,
     run_lines_max: usize,
     lines_max: usize,
     style: Style,
@@ -139,6 +145,7 @@ impl<'a> Listing<'a> {
             image,
             bytes: false,
             labels: false,
+            slots: false,
             run_lines_max: usize::MAX,
             lines_max: usize::MAX,
             style: Style::Plain,
@@ -152,10 +159,18 @@ impl<'a> Listing<'a> {
         self
     }
 
-    /// Name jump targets (`L9:`, `goto L9`) instead of counting slots (`goto pc+6`).
+    /// Name jump targets (`L9:`, `goto L9`) instead of counting slots (`goto pc+6`), and leave slot
+    /// numbers and opcodes away: the form to edit.
     #[must_use]
     pub fn labels(mut self, labels: bool) -> Self {
         self.labels = labels;
+        self
+    }
+
+    /// Show slot numbers in any case, and behind jumps the slot that they go to.
+    #[must_use]
+    pub fn slots(mut self, slots: bool) -> Self {
+        self.slots = slots;
         self
     }
 
@@ -175,56 +190,157 @@ impl<'a> Listing<'a> {
         self
     }
 
-    fn names(&self, lines: &[Line<'_>]) -> HashMap<u32, String> {
-        let mut names = HashMap::new();
+    /// The label of each slot that has one. Functions give their name where it can be one.
+    fn labels_of(&self, lines: &[Line<'_>]) -> HashMap<u32, Label> {
+        let mut labels = HashMap::new();
         let mut used = HashSet::new();
         for line in lines {
             if let Some(name) = line.function.filter(|name| is_label(name) && used.insert(*name)) {
-                names.insert(line.slot, name.to_owned());
-            } else if self.labels && line.is_target || line.function.is_some() {
-                names.insert(line.slot, format!("L{}", line.slot));
+                labels.insert(line.slot, Label::Function(name.to_owned()));
+            } else if self.labels && line.is_target {
+                labels.insert(line.slot, Label::Place(format!("L{}", line.slot)));
             }
         }
-        names
+        labels
+    }
+
+    /// The text of the instruction, with names for maps and, where wanted, for the target.
+    fn text(&self, line: &Line<'_>, names: &Names) -> String {
+        let label = line.goes_to.filter(|_| self.labels).and_then(|to| names.labels.get(&to));
+        let Some(index) = self.image.index_at(line.slot) else { return line.text.clone() };
+        let insn = &self.image.insns()[index];
+        if let Some(label) = label {
+            return format!("({:02x}) {}", opcode(insn), text_with_target(insn, label.name()));
+        }
+        let Insn::LoadImm64 { dst, value } = insn else { return line.text.clone() };
+        let (index, offset) = match *value {
+            Imm64::MapIndex(index) => (index, None),
+            Imm64::MapIndexValue { index, offset } => (index, Some(offset)),
+            Imm64::Value(_)
+            | Imm64::MapFd(_)
+            | Imm64::MapValue { .. }
+            | Imm64::BtfId { .. }
+            | Imm64::Function(_) => return line.text.clone(),
+        };
+        match usize::try_from(index).ok().and_then(|index| names.maps.get(index)) {
+            None => line.text.clone(),
+            Some(map) => {
+                let offset = offset.map_or_else(String::new, |o| format!("[0]{o:+}"));
+                format!("({:02x}) {dst} = map[{map}]{offset}", opcode(insn))
+            }
+        }
     }
 
     fn line(
         &self,
         f: &mut fmt::Formatter<'_>,
         line: &Line<'_>,
-        names: &HashMap<u32, String>,
+        names: &Names,
         width: usize,
     ) -> fmt::Result {
-        let mark = if line.is_target && !self.labels { '>' } else { ' ' };
-        let slot = format!("{mark}{:>width$}:", line.slot, width = width - 1);
-        let named = line.goes_to.filter(|_| self.labels).and_then(|to| names.get(&to));
-        let text = match (named, self.image.index_at(line.slot)) {
-            (Some(name), Some(index)) => {
-                let insn = &self.image.insns()[index];
-                format!("({:02x}) {}", opcode(insn), text_with_target(insn, name))
-            }
-            _ => line.text.clone(),
-        };
-        let pad = if self.bytes { 44_usize.saturating_sub(text.chars().count()) } else { 0 };
-        let text = if line.goes_to.is_some() { self.style.paint(Part::Jump, text) } else { text };
-        write!(f, "{} {text}", self.style.paint(Part::Slot, slot))?;
+        let text = self.text(line, names);
+        let columns = text.chars().count();
+        let jumps = line.goes_to.is_some();
+        if self.labels && !self.slots {
+            // Without the opcode too: it would have to be edited with the text.
+            let text = text.split_once(") ").map_or(text.as_str(), |(_, text)| text);
+            let text = if jumps { self.style.paint(Part::Jump, text) } else { text.to_owned() };
+            write!(f, "    {text}")?;
+        } else {
+            let mark = if line.is_target && !self.labels { '>' } else { ' ' };
+            let slot = format!("{mark}{:>width$}:", line.slot, width = width - 1);
+            let text = if jumps { self.style.paint(Part::Jump, text) } else { text };
+            write!(f, "{} {text}", self.style.paint(Part::Slot, slot))?;
+        }
+        let mut notes = Vec::new();
         if self.bytes {
-            let bytes = format!("; {}", spaced_hex(&line.bytes));
-            write!(f, "{:pad$} {}", "", self.style.paint(Part::Bytes, bytes))?;
+            notes.push(spaced_hex(&line.bytes));
+        }
+        if let Some(to) = line.goes_to.filter(|_| self.slots) {
+            notes.push(format!("to {to}"));
+        }
+        if !notes.is_empty() {
+            let pad = 44_usize.saturating_sub(columns);
+            let notes = format!("; {}", notes.join(" ; "));
+            write!(f, "{:pad$} {}", "", self.style.paint(Part::Bytes, notes))?;
         }
         writeln!(f)
+    }
+
+    /// What stands above an instruction: a function, a label.
+    fn heads(&self, f: &mut fmt::Formatter<'_>, line: &Line<'_>, names: &Names) -> fmt::Result {
+        let label = names.labels.get(&line.slot);
+        if let Some(function) = line.function {
+            let mut text = ".function ".to_owned();
+            match label {
+                Some(Label::Function(name)) => text += name,
+                // A name that is no label, or one that is taken.
+                Some(Label::Place(_)) | None => write_quoted(&mut text, function)?,
+            }
+            writeln!(f, "{}", self.style.paint(Part::Name, text))?;
+        }
+        match label {
+            Some(Label::Place(name)) => {
+                writeln!(f, "{}", self.style.paint(Part::Name, format!("{name}:")))
+            }
+            Some(Label::Function(_)) | None => Ok(()),
+        }
+    }
+
+    /// The directives that say what is not in the instructions.
+    fn header(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let image = self.image;
+        let frags = if image.frags() { " frags" } else { "" };
+        let program = format!(".program {} {}{frags}", Name(image.name()), image.kind().name());
+        writeln!(f, "{}", self.style.paint(Part::Name, program))?;
+        for spec in image.maps() {
+            writeln!(f, "{}", self.style.paint(Part::Name, map_line(spec)))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a place is called in text.
+enum Label {
+    /// By the directive that begins a function.
+    Function(String),
+    /// By a label of its own.
+    Place(String),
+}
+
+impl Label {
+    fn name(&self) -> &str {
+        match self {
+            Self::Function(name) | Self::Place(name) => name,
+        }
+    }
+}
+
+/// What is called by name in one listing.
+struct Names {
+    labels: HashMap<u32, Label>,
+    /// By index: the name, or the index again where the name cannot be used.
+    maps: Vec<String>,
+}
+
+impl Names {
+    fn of(listing: &Listing<'_>, lines: &[Line<'_>]) -> Self {
+        let mut used = HashSet::new();
+        let maps = listing.image.maps().iter().enumerate().map(|(index, spec)| {
+            let name = spec.name.as_str();
+            let good = label::is_word(name) && !["fd", "id", "idx"].contains(&name);
+            if good && used.insert(name) { name.to_owned() } else { index.to_string() }
+        });
+        Self { maps: maps.collect(), labels: listing.labels_of(lines) }
     }
 }
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = lines(self.image);
-        let names = self.names(&lines);
+        let names = Names::of(self, &lines);
         let width = self.image.slot_count().to_string().len().max(3) + 1;
-        for (index, spec) in self.image.maps().iter().enumerate() {
-            let text = format!("; map[{index}] {}", map_text(spec));
-            writeln!(f, "{}", self.style.paint(Part::Origin, text))?;
-        }
+        self.header(f)?;
         let mut shown = 0;
         let mut rest = lines.as_slice();
         while !rest.is_empty() {
@@ -234,15 +350,13 @@ impl fmt::Display for Listing<'_> {
             let run = 1 + rest[1..].iter().take_while(|line| !line.begins_run).count();
             let (here, after) = rest.split_at(run);
             rest = after;
-            let origin = format!("; {}", one_line(&here[0].origin.to_string()));
+            let origin = format!("; {}", here[0].origin.comment());
             writeln!(f, "{}", self.style.paint(Part::Origin, origin))?;
             // Never a line that only says that one line is missing.
             let fits = here.len() <= self.run_lines_max.saturating_add(1);
             let count = if fits { here.len() } else { self.run_lines_max };
             for line in &here[..count] {
-                if let Some(name) = names.get(&line.slot) {
-                    writeln!(f, "{}", self.style.paint(Part::Name, format!("{name}:")))?;
-                }
+                self.heads(f, line, &names)?;
                 self.line(f, line, &names, width)?;
             }
             if count < here.len() {
@@ -329,6 +443,7 @@ mod tests {
     fn origins_stand_above_what_they_explain_and_targets_are_marked() {
         let image = get();
         let want = "\
+.program get xdp
 ; bounds: 5 bytes
    0: (bf) r2 = r7
    1: (07) r2 += 5
@@ -352,22 +467,23 @@ mod tests {
     fn a_short_listing_says_what_it_leaves_out() {
         let image = get();
         let want = "\
+.program get xdp
 ; bounds: 5 bytes
    0: (bf) r2 = r7
    1: (07) r2 += 5
-   2: (2d) if r2 > r8 goto L9
+   2: (2d) if r2 > r8 goto L9                      ; to 9
 ; confirm: \"GET \" at +0
    3: (61) r3 = *(u32 *)(r7 +0)
-   4: (56) if w3 != 0x20544547 goto L9
+   4: (56) if w3 != 0x20544547 goto L9             ; to 9
 ; confirm: 0x2f at +4
    5: (71) r3 = *(u8 *)(r7 +4)
-   6: (56) if w3 != 0x2f goto L9
+   6: (56) if w3 != 0x2f goto L9                   ; to 9
 ; verdict: pass\\nor\\u{1b}[31m drop
    7: (b7) r0 = 1
    8: (95) exit
       … 2 more
 ";
-        assert_eq!(Listing::new(&image).labels(true).short(2, 100).to_string(), want);
+        assert_eq!(Listing::new(&image).labels(true).slots(true).short(2, 100).to_string(), want);
         let text = Listing::new(&image).short(2, 4).to_string();
         assert!(text.ends_with("goto pc+4\n      … 6 more\n"), "{text}");
     }
@@ -392,17 +508,18 @@ mod tests {
         asm.emit(Insn::Exit);
         let image = asm.finish(&Target::newest()).expect("a program");
         let want = "\
-; map[0] counters: percpu_array, key 4, value 8, entries 64
+.program two xdp
+.map counters percpu_array key 4 value 8 entries 64
 ; entry: start
-main:
-   0: (18) r2 = map[0]                             ; 18 52 00 00 00 00 00 00 00 00 00 00 00 00 00 00
-   2: (85) call twice                              ; 85 10 00 00 01 00 00 00
+.function main
+   0: (18) r2 = map[counters]                      ; 18 52 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+   2: (85) call twice                              ; 85 10 00 00 01 00 00 00 ; to 4
    3: (95) exit                                    ; 95 00 00 00 00 00 00 00
-twice:
+.function twice
    4: (b7) r0 = 2                                  ; b7 00 00 00 02 00 00 00
    5: (95) exit                                    ; 95 00 00 00 00 00 00 00
 ";
-        assert_eq!(Listing::new(&image).labels(true).bytes(true).to_string(), want);
+        assert_eq!(Listing::new(&image).labels(true).slots(true).bytes(true).to_string(), want);
     }
 
     #[test]

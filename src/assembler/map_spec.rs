@@ -21,6 +21,17 @@ pub enum MapKind {
 }
 
 impl MapKind {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Array,
+        Self::PerCpuArray,
+        Self::Hash,
+        Self::PerCpuHash,
+        Self::LruHash,
+        Self::RingBuf,
+        Self::ProgArray,
+    ];
+
     /// The kernel's number (`enum bpf_map_type` in `include/uapi/linux/bpf.h`).
     pub const fn id(self) -> u32 {
         match self {

@@ -48,7 +48,7 @@ pub const CODE_MASK: u8 = 0xf0;
 pub const NEG: u8 = 0x80;
 /// Operation: byte order conversion.
 pub const END: u8 = 0xd0;
-/// Operation: unconditional jump (`goto` in class JMP, `gotol` in class JMP32).
+/// Operation: unconditional jump (`goto` in class JMP, with source X `gotox`; `gotol` in class JMP32).
 pub const JA: u8 = 0x00;
 /// Operation: call.
 pub const CALL: u8 = 0x80;
@@ -56,6 +56,13 @@ pub const CALL: u8 = 0x80;
 pub const EXIT: u8 = 0x90;
 /// Operation: conditional pseudo jump; `src` 0 is `may_goto` (Linux 6.9).
 pub const JCOND: u8 = 0xe0;
+
+/// The register number that stands for the arguments of a function beyond the fifth (Linux 7.2,
+/// `BPF_REG_PARAMS` in `include/linux/filter.h`).
+pub const PARAMS: u8 = 11;
+
+/// `off` of a 64-bit move: cast between address spaces, `imm` says which (Linux 6.9).
+pub const ADDR_SPACE_CAST: i16 = 1;
 
 /// `imm` flag of an atomic: return the old value.
 pub const FETCH: i32 = 0x01;

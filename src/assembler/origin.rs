@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::listing::one_line;
+
 /// The part of a generated program that an instruction belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
@@ -25,6 +27,18 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Entry,
+        Self::Scope,
+        Self::Scan,
+        Self::Bounds,
+        Self::Confirm,
+        Self::Report,
+        Self::Verdict,
+        Self::Text,
+    ];
+
     /// One lower-case word, as in machine formats.
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,10 +90,64 @@ impl Origin {
         self.byte = Some(byte);
         self
     }
+
+    /// The line of a listing, without its `;`: `confirm: "GET /adm" [pattern 1, byte 0]`.
+    pub(super) fn comment(&self) -> String {
+        let mut line = one_line(&self.to_string()).into_owned();
+        if let Some(pattern) = self.pattern {
+            line += &format!(" [pattern {pattern}");
+            if let Some(byte) = self.byte {
+                line += &format!(", byte {byte}");
+            }
+            line.push(']');
+        }
+        line
+    }
+
+    /// What such a line says; nothing if the comment is about something else.
+    pub(super) fn of_comment(comment: &str) -> Option<Self> {
+        let (phase, text) = comment.trim_start().split_once(": ")?;
+        let phase = Phase::ALL.into_iter().find(|p| p.name() == phase)?;
+        let plain = || Self::new(phase, text);
+        let Some((words, ids)) = text.strip_suffix(']').and_then(|t| t.rsplit_once(" [pattern "))
+        else {
+            return Some(plain());
+        };
+        let (pattern, byte) = match ids.split_once(", byte ") {
+            Some((pattern, byte)) => (pattern, Some(byte)),
+            None => (ids, None),
+        };
+        let (Ok(pattern), byte) = (pattern.parse(), byte.map(str::parse).transpose()) else {
+            return Some(plain());
+        };
+        let Ok(byte) = byte else { return Some(plain()) };
+        Some(Self { byte, ..Self::of_pattern(phase, pattern, words) })
+    }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.phase, self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_of_a_listing_is_read_back() {
+        for origin in [
+            Origin::new(Phase::Entry, "context"),
+            Origin::new(Phase::Text, ""),
+            Origin::of_pattern(Phase::Confirm, 7, "\"GET \" at +0"),
+            Origin::of_pattern(Phase::Confirm, 7, "0x2f: at +4").at_byte(4),
+            Origin::new(Phase::Scan, "[pattern x]"),
+        ] {
+            assert_eq!(Origin::of_comment(&origin.comment()), Some(origin.clone()), "{origin:?}");
+        }
+        for other in ["", "a comment", "map[0] counters: array", "note: this"] {
+            assert_eq!(Origin::of_comment(other), None, "{other}");
+        }
     }
 }

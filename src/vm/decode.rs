@@ -296,6 +296,15 @@ fn one(insn: &Insn, slot: u32, maps: &impl MapPlaces) -> Result<Op, TrapReason> 
             return Err(TrapReason::NotInIsa { what: "legacy packet access of 8 bytes" });
         }
         Insn::LegacyLoad { .. } => op(Code::Rare, Reg::R0),
+        Insn::AddrSpaceCast { .. } => {
+            return Err(TrapReason::NotInIsa { what: "a cast between address spaces" });
+        }
+        Insn::LoadArgument { .. } | Insn::StoreArgument { .. } => {
+            return Err(TrapReason::NotInIsa { what: "an argument beyond the fifth" });
+        }
+        Insn::GotoX { .. } => {
+            return Err(TrapReason::NotInIsa { what: "gotox" });
+        }
         Insn::Call(Callee::Helper(id)) => {
             Op { imm: sign_extended(id), ..op(Code::CallHelper, Reg::R0) }
         }
@@ -321,10 +330,12 @@ fn writes_frame_pointer(insn: &Insn) -> bool {
     let written = match *insn {
         Insn::Alu { dst, .. }
         | Insn::MovSx { dst, .. }
+        | Insn::AddrSpaceCast { dst, .. }
         | Insn::Neg { dst, .. }
         | Insn::Swap { dst, .. }
         | Insn::LoadImm64 { dst, .. }
         | Insn::Load { dst, .. }
+        | Insn::LoadArgument { dst, .. }
         | Insn::LoadAcquire { dst, .. } => dst,
         Insn::Atomic { op, src, .. } => match op {
             AtomicOp::Add { fetch: true }
@@ -339,12 +350,14 @@ fn writes_frame_pointer(insn: &Insn) -> bool {
             | AtomicOp::CmpXchg => return false,
         },
         Insn::Store { .. }
+        | Insn::StoreArgument { .. }
         | Insn::StoreRelease { .. }
         | Insn::LegacyLoad { .. }
         | Insn::Jump { .. }
         | Insn::Goto { .. }
         | Insn::GotoLong { .. }
         | Insn::MayGoto { .. }
+        | Insn::GotoX { .. }
         | Insn::Call(_)
         | Insn::Exit => return false,
     };

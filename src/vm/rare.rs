@@ -49,15 +49,19 @@ impl World {
             }
             Insn::Alu { .. }
             | Insn::MovSx { .. }
+            | Insn::AddrSpaceCast { .. }
             | Insn::Neg { .. }
             | Insn::Swap { .. }
             | Insn::LoadImm64 { .. }
             | Insn::Load { .. }
             | Insn::Store { .. }
+            | Insn::LoadArgument { .. }
+            | Insn::StoreArgument { .. }
             | Insn::Jump { .. }
             | Insn::Goto { .. }
             | Insn::GotoLong { .. }
             | Insn::MayGoto { .. }
+            | Insn::GotoX { .. }
             | Insn::Call(_)
             | Insn::Exit => unreachable!("decoded to a code of its own"),
         }

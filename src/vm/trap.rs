@@ -177,7 +177,9 @@ impl fmt::Display for TrapReason {
                 write!(f, "goes to slot {target}, where no instruction starts")
             }
             Self::FramePointerWrite => f.write_str("writes r10, which is read-only"),
-            Self::NotInIsa { what } => write!(f, "{what} is not in the instruction set"),
+            Self::NotInIsa { what } => {
+                write!(f, "{what} is not in the instruction set of the machine")
+            }
             Self::UnknownHelper { id } => write!(f, "calls helper {id}, which is not modelled"),
             Self::HelperNotAvailable { helper, context } => {
                 write!(f, "calls {helper}, which a program on {context} cannot call")

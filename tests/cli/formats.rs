@@ -234,6 +234,7 @@ fn every_form_of_a_program_is_the_same_program() {
     );
     assert!(value["plan"]["why"].is_string() && value["maps"][0]["name"] == "counters");
     assert!(emit("c").contains("struct bpf_insn"));
+    assert!(emit("dot").starts_with("digraph "));
 
     let file = File::new("out", "");
     let raw = ["compile", "-e", "GET /", "--in", "raw", "--target", "6.18", "--emit", "raw"];
@@ -241,6 +242,40 @@ fn every_form_of_a_program_is_the_same_program() {
     let raw: String =
         std::fs::read(&file.path).expect("bytes").iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(raw, hex.replace('\n', ""));
+}
+
+#[test]
+fn a_listing_is_saved_edited_and_assembled_to_every_form() {
+    let compile = |more: &[&str]| {
+        let args = ["compile", "-e", "GET /", "-e", "POST", "--report", "all", "--target", "6.18"];
+        run(args.iter().chain(more)).clean()
+    };
+    let listing = compile(&[]);
+    let forms: &[&[&str]] =
+        &[&[], &["--labels"], &["--slots"], &["--bytes"], &["--labels", "--slots", "--bytes"]];
+    for form in forms {
+        let again = run_with(&["asm", "--emit", "listing"], compile(form)).clean();
+        assert_eq!(again, listing, "{form:?}");
+    }
+    for form in ["hex", "c", "dot"] {
+        let again = run_with(&["asm", "--emit", form], compile(&["--labels"])).clean();
+        assert_eq!(again, compile(&["--emit", form]), "{form}");
+    }
+    let json = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
+    let mut ours = json(compile(&["--emit", "json"]));
+    let theirs = json(run_with(&["asm", "--emit", "json"], &listing).clean());
+    // A text does not say for which kernel, nor why.
+    for only_ours in ["plan", "target"] {
+        assert!(ours.as_object_mut().expect("an object").remove(only_ours).is_some());
+    }
+    assert_eq!(ours, theirs);
+
+    // One more instruction: every jump still goes where it went.
+    let edited = compile(&["--labels"]).replacen("r6 = r1\n", "r6 = r1\n    r7 = 0\n", 1);
+    let slots = |text: &str| json(text.to_owned())["slots"].as_u64();
+    let edited = run_with(&["asm", "--emit", "json"], edited).clean();
+    assert_eq!(slots(&edited), ours["slots"].as_u64().map(|slots| slots + 1));
+    assert!(!edited.contains("outside"));
 }
 
 #[test]

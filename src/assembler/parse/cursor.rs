@@ -1,7 +1,7 @@
 //! A place in one line of text, and the words and numbers that are read there. White space before
 //! a word is skipped.
 
-use super::Fault;
+use super::{Fault, directive::is_bare};
 use crate::assembler::insn::{Reg, Width};
 
 /// A place in a line.
@@ -131,6 +131,48 @@ impl<'a> Cursor<'a> {
         }
         self.at += word.len();
         Some(word)
+    }
+
+    /// A name of letters, digits, `_` and `.`.
+    pub(super) fn name(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let rest = self.rest();
+        let name = &rest[..rest.find(|c| !is_bare(c)).unwrap_or(rest.len())];
+        self.at += name.len();
+        Some(name).filter(|name| !name.is_empty())
+    }
+
+    /// A name in quotes, in which `\\u{…}` stands for a character.
+    pub(super) fn quoted(&mut self) -> Result<String, Fault> {
+        if !self.eat("\"") {
+            return Err(self.expected("a name, in quotes if it has more than letters and digits"));
+        }
+        let mut name = String::new();
+        loop {
+            let rest = self.rest();
+            let Some(c) = rest.chars().next() else { return Err(self.expected("`\"`")) };
+            self.at += c.len_utf8();
+            match c {
+                '"' => return Ok(name),
+                '\\' => name.push(self.escaped()?),
+                c => name.push(c),
+            }
+        }
+    }
+
+    /// `u{1f}` behind the backslash.
+    fn escaped(&mut self) -> Result<char, Fault> {
+        let code = self.rest().strip_prefix("u{").and_then(|rest| rest.split_once('}'));
+        let found = code.and_then(|(digits, _)| {
+            let digits_only = digits.chars().all(|c| c.is_ascii_hexdigit());
+            let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits_only)?;
+            Some((char::from_u32(number)?, digits.len()))
+        });
+        let Some((found, digits)) = found else {
+            return Err(self.expected("`u{` and the number of a character in hexadecimal, `}`"));
+        };
+        self.at += "u{}".len() + digits;
+        Ok(found)
     }
 
     /// `7:`.

@@ -12,21 +12,33 @@
 //! wide load of two slots, as the kernel prints it, and any other is one slot if it fits: for
 //! `r1 = 0x10` both load the same value.
 //!
-//! It does not widen jumps and does not look at values: what is written is what is encoded.
+//! Directives say what is not in the instructions, so that a listing can be saved, edited and
+//! assembled to an image again:
+//!
+//! ```text
+//! .program get xdp frags                                  name, type; frags: it reads fragments
+//! .map counters percpu_array key 4 value 8 entries 64     r1 = map[counters], or map[0]
+//! .function twice                                         begins here; `call twice`
+//! ; confirm: "GET /adm" [pattern 1, byte 0]               why the instructions below exist
+//! ```
+//!
+//! The last one is a comment to a reader of text and an [`Origin`](super::Origin) to
+//! [`assemble`]. It does not widen jumps and does not look at values: what is written is what is
+//! encoded.
 
+mod assembled;
 mod cursor;
+pub(super) mod directive;
+mod memory;
+mod program;
+mod pseudo;
 mod statement;
 
-use std::{collections::HashMap, str::FromStr};
+use std::str::FromStr;
 
-use super::{
-    disasm::{Code, opcode},
-    encode,
-    insn::{Callee, Imm64, Insn},
-    label,
-};
-use cursor::Cursor;
-use statement::{Target, statement};
+use super::{disasm::Code, encode, insn::Insn};
+
+pub use assembled::Assembled;
 
 /// Text that is not a program, with the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,41 +52,44 @@ pub struct ParseError {
     pub what: String,
 }
 
-/// Read a program, in which raw slots may stand for instructions.
+/// Read a program, with what its directives and comments say about it.
 ///
 /// # Errors
 ///
 /// The first line that is not understood, and labels that are missing, bound twice or too far.
+pub fn assemble(text: &str) -> Result<Assembled, ParseError> {
+    assemble_with(text, &|_| None)
+}
+
+/// The same, where `kernel_functions` gives the BTF id of a kernel function on the kernel that is
+/// meant: `call bpf_dynptr_from_xdp`.
+///
+/// # Errors
+///
+/// As [`assemble`].
+pub fn assemble_with(
+    text: &str,
+    kernel_functions: &dyn Fn(&str) -> Option<i32>,
+) -> Result<Assembled, ParseError> {
+    program::read(text, kernel_functions)
+}
+
+/// Read a program, in which raw slots may stand for instructions.
+///
+/// # Errors
+///
+/// As [`assemble`].
 pub fn parse(text: &str) -> Result<Vec<Code>, ParseError> {
-    let mut program = Program::default();
-    for (index, line) in text.lines().enumerate() {
-        program.line(line, index + 1).map_err(|Fault { column, what }| ParseError {
-            line: index + 1,
-            column,
-            what,
-        })?;
-    }
-    program.resolve()
+    assemble(text).map(|assembled| assembled.codes)
 }
 
 /// Read a program to its slots.
 ///
 /// # Errors
 ///
-/// As [`parse`].
+/// As [`assemble`].
 pub fn parse_slots(text: &str) -> Result<Vec<[u8; 8]>, ParseError> {
-    let mut slots = Vec::new();
-    for code in parse(text)? {
-        match code {
-            Code::Insn(insn) => {
-                let (first, second) = encode::encode(&insn);
-                slots.push(first);
-                slots.extend(second);
-            }
-            Code::Slot { bytes, .. } => slots.push(bytes),
-        }
-    }
-    Ok(slots)
+    assemble(text).map(|assembled| assembled.slots())
 }
 
 impl FromStr for Insn {
@@ -99,159 +114,10 @@ struct Fault {
     what: String,
 }
 
-/// A jump to a label that may not be bound yet.
-struct Pending {
-    index: usize,
-    slot: u32,
-    label: String,
-    line: usize,
-    column: usize,
-}
-
-/// What was read so far.
-#[derive(Default)]
-struct Program {
-    codes: Vec<Code>,
-    slots: u32,
-    labels: HashMap<String, u32>,
-    pending: Vec<Pending>,
-}
-
-impl Program {
-    fn line(&mut self, line: &str, number: usize) -> Result<(), Fault> {
-        let mut cursor = Cursor::new(without_comment(line));
-        cursor.eat(">");
-        self.heads(&mut cursor)?;
-        if cursor.at_end() {
-            return Ok(());
-        }
-        let prefix_column = cursor.column();
-        let prefix = cursor.opcode_prefix()?;
-        let (mut code, target) = statement(&mut cursor, prefix)?;
-        if !cursor.at_end() {
-            return Err(cursor.expected("the end of the line"));
-        }
-        match target {
-            None => {}
-            Some(Target::Relative { distance, column }) => {
-                code = aim(&code, distance).ok_or_else(|| out_of_reach(column, distance))?;
-            }
-            Some(Target::Label { name, column }) => self.pending.push(Pending {
-                index: self.codes.len(),
-                slot: self.slots,
-                label: name.to_owned(),
-                line: number,
-                column,
-            }),
-        }
-        check_prefix(prefix, &code).map_err(|what| Fault { column: prefix_column, what })?;
-        self.slots = self.slots.checked_add(code.slots()).ok_or_else(|| Fault {
-            column: 1,
-            what: format!("the program has more than {} slots", u32::MAX),
-        })?;
-        self.codes.push(code);
-        Ok(())
+impl Fault {
+    fn at(self, line: usize) -> ParseError {
+        ParseError { line, column: self.column, what: self.what }
     }
-
-    /// Slot numbers and labels in front of an instruction.
-    fn heads(&mut self, cursor: &mut Cursor<'_>) -> Result<(), Fault> {
-        loop {
-            let column = cursor.column();
-            if cursor.eat_slot_number() {
-                continue;
-            }
-            let Some(name) = cursor.eat_label() else { return Ok(()) };
-            if !label::is_name(name) {
-                let what = format!("expected a label, found `{name}`, which has a meaning already");
-                return Err(Fault { column, what });
-            }
-            if self.labels.insert(name.to_owned(), self.slots).is_some() {
-                let what = format!("the label `{name}` is bound a second time");
-                return Err(Fault { column, what });
-            }
-        }
-    }
-
-    fn resolve(mut self) -> Result<Vec<Code>, ParseError> {
-        for Pending { index, slot, label, line, column } in self.pending {
-            let fault = |what| ParseError { line, column, what };
-            let target = *self.labels.get(&label).ok_or_else(|| {
-                fault(format!("expected a label of this program, found `{label}`, bound nowhere"))
-            })?;
-            let distance = i64::from(target) - (i64::from(slot) + 1);
-            self.codes[index] = aim(&self.codes[index], distance)
-                .ok_or_else(|| fault(out_of_reach(column, distance).what))?;
-        }
-        Ok(self.codes)
-    }
-}
-
-/// An opcode that was written must be that of the instruction.
-fn check_prefix(prefix: Option<u8>, code: &Code) -> Result<(), String> {
-    let Some(prefix) = prefix else { return Ok(()) };
-    match code {
-        Code::Insn(insn) if opcode(insn) == prefix => Ok(()),
-        Code::Insn(insn) => Err(format!(
-            "expected an instruction with opcode ({prefix:02x}), found `{insn}`, which has ({:02x})",
-            opcode(insn)
-        )),
-        Code::Slot { .. } => Err("expected no opcode in front of a raw slot".to_owned()),
-    }
-}
-
-fn out_of_reach(column: usize, distance: i64) -> Fault {
-    let what = format!(
-        "the target is {distance} slots away; goto, may_goto and if reach -32768..=32767, gotol \
-         and call 32 bits"
-    );
-    Fault { column, what }
-}
-
-/// `code` with this distance from the slot behind its first one; nothing if it does not fit.
-fn aim(code: &Code, distance: i64) -> Option<Code> {
-    let Code::Insn(insn) = code else { return None };
-    let mut insn = *insn;
-    match &mut insn {
-        Insn::Jump { off, .. } | Insn::Goto { off } | Insn::MayGoto { off } => {
-            *off = i16::try_from(distance).ok()?;
-        }
-        Insn::GotoLong { off }
-        | Insn::Call(Callee::Local(off))
-        | Insn::LoadImm64 { value: Imm64::Function(off), .. } => {
-            *off = i32::try_from(distance).ok()?;
-        }
-        Insn::Alu { .. }
-        | Insn::MovSx { .. }
-        | Insn::Neg { .. }
-        | Insn::Swap { .. }
-        | Insn::LoadImm64 { .. }
-        | Insn::Load { .. }
-        | Insn::Store { .. }
-        | Insn::Atomic { .. }
-        | Insn::LoadAcquire { .. }
-        | Insn::StoreRelease { .. }
-        | Insn::LegacyLoad { .. }
-        | Insn::Call(_)
-        | Insn::Exit => return None,
-    }
-    Some(Code::Insn(insn))
-}
-
-/// `line` up to its comment. `#` begins one only after white space: it also stands in
-/// `call bpf_map_lookup_elem#1`.
-fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    let end = line.char_indices().find(|&(at, c)| {
-        let comment = match c {
-            ';' => true,
-            '/' => line[at..].starts_with("//"),
-            '#' => before.is_whitespace(),
-            _ => false,
-        };
-        before = c;
-        comment
-    });
-    end.map_or(line, |(at, _)| &line[..at])
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use super::{
     Code, Fault,
     cursor::{Cursor, Number},
+    memory,
+    pseudo::{MapNames, pseudo},
 };
 use crate::assembler::{
     helper,
-    insn::{Alu, AtomicOp, Bits, Callee, Imm64, Insn, Jmp, Operand, Reg, Size, Swap, Width},
+    insn::{Alu, Bits, Callee, Imm64, Insn, Jmp, Operand, Reg, Swap, Width},
     opcode as op,
 };
 
@@ -51,11 +53,6 @@ const CONDITIONS: &[(&str, Jmp)] = &[
     ("&", Jmp::Set),
 ];
 
-const SIZES: &[(&str, Size)] =
-    &[("u8", Size::B), ("u16", Size::H), ("u32", Size::W), ("u64", Size::DW)];
-
-const SIGNED_SIZES: &[(&str, Size)] = &[("s8", Size::B), ("s16", Size::H), ("s32", Size::W)];
-
 const EXTENSIONS: &[(&str, Bits)] =
     &[("(s8)", Bits::B8), ("(s16)", Bits::B16), ("(s32)", Bits::B32)];
 
@@ -71,29 +68,6 @@ const SWAPS: &[(&str, (Swap, Bits))] = &[
     ("bswap64", (Swap::Bswap, Bits::B64)),
 ];
 
-#[rustfmt::skip] // One form per line.
-const ATOMICS: &[(&str, (AtomicOp, Width))] = &[
-    ("atomic_fetch_add",   (AtomicOp::Add { fetch: true }, Width::W32)),
-    ("atomic_fetch_or",    (AtomicOp::Or { fetch: true }, Width::W32)),
-    ("atomic_fetch_and",   (AtomicOp::And { fetch: true }, Width::W32)),
-    ("atomic_fetch_xor",   (AtomicOp::Xor { fetch: true }, Width::W32)),
-    ("atomic_xchg",        (AtomicOp::Xchg, Width::W32)),
-    ("atomic_cmpxchg",     (AtomicOp::CmpXchg, Width::W32)),
-    ("atomic64_fetch_add", (AtomicOp::Add { fetch: true }, Width::W64)),
-    ("atomic64_fetch_or",  (AtomicOp::Or { fetch: true }, Width::W64)),
-    ("atomic64_fetch_and", (AtomicOp::And { fetch: true }, Width::W64)),
-    ("atomic64_fetch_xor", (AtomicOp::Xor { fetch: true }, Width::W64)),
-    ("atomic64_xchg",      (AtomicOp::Xchg, Width::W64)),
-    ("atomic64_cmpxchg",   (AtomicOp::CmpXchg, Width::W64)),
-];
-
-const LOCKED: &[(&str, AtomicOp)] = &[
-    ("+=", AtomicOp::Add { fetch: false }),
-    ("|=", AtomicOp::Or { fetch: false }),
-    ("&=", AtomicOp::And { fetch: false }),
-    ("^=", AtomicOp::Xor { fetch: false }),
-];
-
 /// What decides between the two meanings of `r1 = NUMBER`.
 const WIDE: u8 = op::LD | op::IMM | 0x18;
 
@@ -101,6 +75,7 @@ const WIDE: u8 = op::LD | op::IMM | 0x18;
 pub(super) fn statement<'a>(
     cursor: &mut Cursor<'a>,
     prefix: Option<u8>,
+    maps: &MapNames,
 ) -> Result<Statement<'a>, Fault> {
     let (insn, target) = if cursor.eat(".slot") {
         let number = cursor.number()?;
@@ -112,6 +87,8 @@ pub(super) fn statement<'a>(
         (Insn::Goto { off: 0 }, Some(target(cursor)?))
     } else if cursor.eat("gotol") {
         (Insn::GotoLong { off: 0 }, Some(target(cursor)?))
+    } else if cursor.eat("gotox") {
+        (Insn::GotoX { target: cursor.register_of(Width::W64)? }, None)
     } else if cursor.eat("may_goto") {
         (Insn::MayGoto { off: 0 }, Some(target(cursor)?))
     } else if cursor.eat("if") {
@@ -121,13 +98,13 @@ pub(super) fn statement<'a>(
     } else if cursor.eat("callx") {
         (Insn::Call(Callee::Register(cursor.register_of(Width::W64)?)), None)
     } else if cursor.eat("lock") {
-        (locked(cursor)?, None)
+        (memory::locked(cursor)?, None)
     } else if cursor.eat("store_release") {
-        (store_release(cursor)?, None)
+        (memory::store_release(cursor)?, None)
     } else if cursor.eat("*") {
-        (store(cursor)?, None)
+        (memory::store(cursor)?, None)
     } else if let Some((width, dst)) = cursor.register() {
-        assignment(cursor, width, dst, prefix)?
+        assignment(cursor, (width, dst), prefix, maps)?
     } else {
         return Err(cursor.expected("an instruction"));
     };
@@ -194,18 +171,9 @@ fn call<'a>(cursor: &mut Cursor<'a>) -> Result<Part<'a>, Fault> {
     if let Some(name) = name
         && ahead.eat("#")
     {
-        let id = id(&mut ahead)?;
-        let known = helper::name_of(id).map(|name| format!("bpf_{name}"));
-        if name != known.as_deref().unwrap_or("unknown") {
-            let right = known.unwrap_or_else(|| "unknown".to_owned());
-            let what = format!(
-                "expected the helper function `{right}#{id}`, found `{name}#{id}`; a kernel \
-                 function is written kernel-function#{id}"
-            );
-            return Err(Fault { column, what });
-        }
+        let callee = numbered(name, id(&mut ahead)?).map_err(|what| Fault { column, what })?;
         *cursor = ahead;
-        return Ok((Insn::Call(Callee::Helper(id)), None));
+        return Ok((Insn::Call(callee), None));
     }
     if let Some(id) = name.filter(|name| name.starts_with("bpf_")).and_then(helper::id_of) {
         *cursor = ahead;
@@ -214,94 +182,34 @@ fn call<'a>(cursor: &mut Cursor<'a>) -> Result<Part<'a>, Fault> {
     Ok((Insn::Call(Callee::Local(0)), Some(target(cursor)?)))
 }
 
-/// `(u32 *)(r7 +0)` behind its `*`.
-fn place(cursor: &mut Cursor<'_>) -> Result<(Size, Reg, i16), Fault> {
-    let column = cursor.column();
-    let (size, signed) = access(cursor)?;
-    if signed {
-        let what = format!("expected an unsigned type, found {}", size.signed_text());
-        return Err(Fault { column, what });
+/// `name#id`: a helper function by its number; or, as the verifier log prints a kernel function,
+/// its name and BTF id; or, as bpftool prints a loaded program, a helper function and how far it is
+/// from the kernel's first: then the name says all. Numbers that helper functions have mean these.
+fn numbered(name: &str, id: i32) -> Result<Callee, String> {
+    let of_name = name.strip_prefix("bpf_").and_then(|_| helper::id_of(name));
+    match (helper::name_of(id), of_name) {
+        (_, Some(helper)) if helper == id => Ok(Callee::Helper(id)),
+        (Some(right), _) => Err(format!(
+            "expected the helper function `bpf_{right}#{id}`, found `{name}#{id}`; a kernel \
+             function is written kernel-function#{id}"
+        )),
+        (None, _) if name == "unknown" => Ok(Callee::Helper(id)),
+        (None, Some(helper)) => Ok(Callee::Helper(helper)),
+        (None, None) if helper::is_kernel_function(name) => {
+            Ok(Callee::Kfunc { btf_id: id, module: 0 })
+        }
+        (None, None) => Err(format!(
+            "expected a helper or kernel function, found `{name}`; a kernel function with another \
+             name is written kernel-function#{id}"
+        )),
     }
-    let (base, off) = address(cursor)?;
-    Ok((size, base, off))
-}
-
-/// `(u32 *)`; whether it is sign-extending.
-fn access(cursor: &mut Cursor<'_>) -> Result<(Size, bool), Fault> {
-    cursor.expect("(")?;
-    let (size, signed) = match cursor.eat_one_of(SIZES) {
-        Some(size) => (size, false),
-        None => match cursor.eat_one_of(SIGNED_SIZES) {
-            Some(size) => (size, true),
-            None => return Err(cursor.expected("a type (u8 u16 u32 u64 s8 s16 s32)")),
-        },
-    };
-    cursor.expect("*")?;
-    cursor.expect(")")?;
-    Ok((size, signed))
-}
-
-/// `(r7 +0)`.
-fn address(cursor: &mut Cursor<'_>) -> Result<(Reg, i16), Fault> {
-    cursor.expect("(")?;
-    let base = cursor.register_of(Width::W64)?;
-    let off = if cursor.eat(")") {
-        return Ok((base, 0));
-    } else if cursor.clone().eat("+") || cursor.clone().eat("-") {
-        cursor.number()?.fit("-32768..=32767")?
-    } else {
-        return Err(cursor.expected("`+`, `-` or `)`"));
-    };
-    cursor.expect(")")?;
-    Ok((base, off))
-}
-
-fn store(cursor: &mut Cursor<'_>) -> Result<Insn, Fault> {
-    let (size, base, off) = place(cursor)?;
-    cursor.expect("=")?;
-    let src = if cursor.clone().register().is_some() {
-        Operand::Reg(cursor.register_of(Width::W64)?)
-    } else {
-        Operand::Imm(operand(cursor)?.imm(size != Size::DW)?)
-    };
-    Ok(Insn::Store { size, base, off, src })
-}
-
-fn locked(cursor: &mut Cursor<'_>) -> Result<Insn, Fault> {
-    cursor.expect("*")?;
-    let column = cursor.column();
-    let (size, base, off) = place(cursor)?;
-    let op =
-        cursor.eat_one_of(LOCKED).ok_or_else(|| cursor.expected("one of `+=` `|=` `&=` `^=`"))?;
-    let src = cursor.register_of(Width::W64)?;
-    Ok(Insn::Atomic { op, width: atomic_width(size, column)?, base, off, src })
-}
-
-fn atomic_width(size: Size, column: usize) -> Result<Width, Fault> {
-    match size {
-        Size::W => Ok(Width::W32),
-        Size::DW => Ok(Width::W64),
-        Size::B | Size::H => Err(Fault {
-            column,
-            what: format!("expected u32 or u64 for an atomic operation, found {}", size.text()),
-        }),
-    }
-}
-
-fn store_release(cursor: &mut Cursor<'_>) -> Result<Insn, Fault> {
-    cursor.expect("(")?;
-    let (size, base, off) = place(cursor)?;
-    cursor.expect(",")?;
-    let src = cursor.register_of(Width::W64)?;
-    cursor.expect(")")?;
-    Ok(Insn::StoreRelease { size, base, off, src })
 }
 
 fn assignment<'a>(
     cursor: &mut Cursor<'a>,
-    width: Width,
-    dst: Reg,
+    (width, dst): (Width, Reg),
     prefix: Option<u8>,
+    maps: &MapNames,
 ) -> Result<Part<'a>, Fault> {
     if let Some(op) = cursor.eat_one_of(ALU) {
         return Ok((Insn::Alu { op, width, dst, src: second(cursor, width)? }, None));
@@ -324,7 +232,7 @@ fn assignment<'a>(
         return Ok((Insn::Neg { width, dst }, None));
     }
     if width == Width::W64
-        && let Some(part) = wide_assignment(cursor, dst, prefix)?
+        && let Some(part) = wide_assignment(cursor, dst, prefix, maps)?
     {
         return Ok(part);
     }
@@ -336,25 +244,25 @@ fn wide_assignment<'a>(
     cursor: &mut Cursor<'a>,
     dst: Reg,
     prefix: Option<u8>,
+    maps: &MapNames,
 ) -> Result<Option<Part<'a>>, Fault> {
     let insn = if let Some((kind, bits)) = cursor.eat_one_of(SWAPS) {
         cursor.same_register(Width::W64, dst)?;
         Insn::Swap { kind, bits, dst }
-    } else if let Some((op, width)) = cursor.eat_one_of(ATOMICS) {
-        atomic(cursor, op, width, dst)?
+    } else if let Some((op, width)) = cursor.eat_one_of(memory::ATOMICS) {
+        memory::atomic(cursor, op, width, dst)?
     } else if cursor.eat("load_acquire") {
-        cursor.expect("(")?;
-        let (size, base, off) = place(cursor)?;
-        cursor.expect(")")?;
-        Insn::LoadAcquire { size, dst, base, off }
+        memory::load_acquire(cursor, dst)?
+    } else if cursor.eat("addr_space_cast") {
+        addr_space_cast(cursor, dst)?
     } else if cursor.eat("*") {
-        load(cursor, dst)?
+        memory::load(cursor, dst)?
     } else if cursor.eat("subprog") {
         cursor.expect("[")?;
         let target = target(cursor)?;
         cursor.expect("]")?;
         return Ok(Some((Insn::LoadImm64 { dst, value: Imm64::Function(0) }, Some(target))));
-    } else if let Some(value) = pseudo(cursor)? {
+    } else if let Some(value) = pseudo(cursor, maps)? {
         Insn::LoadImm64 { dst, value }
     } else if let Some(value) = wide_number(cursor, prefix)? {
         Insn::LoadImm64 { dst, value: Imm64::Value(value) }
@@ -383,103 +291,16 @@ fn wide_number(cursor: &mut Cursor<'_>, prefix: Option<u8>) -> Result<Option<u64
     number.imm64().map(Some)
 }
 
-/// `map[0]`, `map[0][0]+8`, `map[fd:3]`, `btf[id:7]`.
-fn pseudo(cursor: &mut Cursor<'_>) -> Result<Option<Imm64>, Fault> {
-    const I32: &str = "-2147483648..=2147483647";
-    if cursor.eat("btf") {
-        cursor.expect("[")?;
-        cursor.expect("id")?;
-        cursor.expect(":")?;
-        let id = cursor.number()?.fit(I32)?;
-        cursor.expect("]")?;
-        let mut module_fd = 0;
-        if cursor.eat("module") {
-            cursor.expect("[")?;
-            cursor.expect("fd")?;
-            cursor.expect(":")?;
-            module_fd = cursor.number()?.fit(I32)?;
-            cursor.expect("]")?;
-        }
-        return Ok(Some(Imm64::BtfId { id, module_fd }));
-    }
-    if !cursor.eat("map") {
-        return Ok(None);
-    }
-    cursor.expect("[")?;
-    let by_fd = cursor.eat("fd");
-    if by_fd || cursor.eat("idx") {
-        cursor.expect(":")?;
-    }
-    if !cursor.sees_number() {
-        return Err(cursor.expected("the index of a map, or `fd:` and a descriptor"));
-    }
-    let map = cursor.number()?.fit(I32)?;
-    cursor.expect("]")?;
-    let value = cursor.eat("[");
-    if value {
-        cursor.expect("0")?;
-        cursor.expect("]")?;
-    }
-    let signed = cursor.clone().eat("+") || cursor.clone().eat("-");
-    let offset = if signed { cursor.number()?.fit(I32)? } else { 0 };
-    Ok(Some(match (by_fd, value || signed) {
-        (true, false) => Imm64::MapFd(map),
-        (true, true) => Imm64::MapValue { fd: map, offset },
-        (false, false) => Imm64::MapIndex(map),
-        (false, true) => Imm64::MapIndexValue { index: map, offset },
-    }))
-}
-
-/// `(u64 *)(r1 +0), r2)` behind the name; what is fetched goes where the form says.
-fn atomic(cursor: &mut Cursor<'_>, op: AtomicOp, width: Width, dst: Reg) -> Result<Insn, Fault> {
+/// `(r2, 0, 1)` behind the name.
+fn addr_space_cast(cursor: &mut Cursor<'_>, dst: Reg) -> Result<Insn, Fault> {
     cursor.expect("(")?;
-    let column = cursor.column();
-    let (size, base, off) = place(cursor)?;
-    if atomic_width(size, column)? != width {
-        let what = format!("expected the size of the operation, found {}", size.text());
-        return Err(Fault { column, what });
-    }
+    let src = cursor.register_of(Width::W64)?;
     cursor.expect(",")?;
-    let src = if op == AtomicOp::CmpXchg {
-        if dst != Reg::R0 {
-            let what = "expected `r0 =`: cmpxchg puts the old value into r0".to_owned();
-            return Err(Fault { column, what });
-        }
-        cursor.same_register(Width::W64, Reg::R0)?;
-        cursor.expect(",")?;
-        cursor.register_of(Width::W64)?
-    } else {
-        cursor.same_register(Width::W64, dst)?;
-        dst
-    };
+    let to = cursor.number()?.fit("0..=65535")?;
+    cursor.expect(",")?;
+    let from = cursor.number()?.fit("0..=65535")?;
     cursor.expect(")")?;
-    Ok(Insn::Atomic { op, width, base, off, src })
-}
-
-/// `(u32 *)(r7 +0)` or `(u8 *)skb[12]` behind its `*`.
-fn load(cursor: &mut Cursor<'_>, dst: Reg) -> Result<Insn, Fault> {
-    let column = cursor.column();
-    let (size, signed) = access(cursor)?;
-    if !cursor.eat("skb") {
-        let (base, off) = address(cursor)?;
-        return Ok(Insn::Load { size, signed, dst, base, off });
-    }
-    if dst != Reg::R0 || signed || size == Size::DW {
-        let what = "expected `r0 =` and u8, u16 or u32 for legacy packet access".to_owned();
-        return Err(Fault { column, what });
-    }
-    cursor.expect("[")?;
-    let mut index = None;
-    if cursor.clone().register().is_some() {
-        index = Some(cursor.register_of(Width::W64)?);
-        // The kernel prints `r1 + -4`; take `r1 - 4` too.
-        if !cursor.eat("+") && !cursor.clone().eat("-") {
-            return Err(cursor.expected("`+` or `-`"));
-        }
-    }
-    let imm = operand(cursor)?.imm(false)?;
-    cursor.expect("]")?;
-    Ok(Insn::LegacyLoad { size, index, imm })
+    Ok(Insn::AddrSpaceCast { dst, src, to, from })
 }
 
 /// The second operand of an arithmetic instruction.
@@ -490,7 +311,7 @@ fn second(cursor: &mut Cursor<'_>, width: Width) -> Result<Operand, Fault> {
     operand(cursor)?.imm(width == Width::W32).map(Operand::Imm)
 }
 
-fn operand(cursor: &mut Cursor<'_>) -> Result<Number, Fault> {
+pub(super) fn operand(cursor: &mut Cursor<'_>) -> Result<Number, Fault> {
     if cursor.sees_number() {
         cursor.number()
     } else {

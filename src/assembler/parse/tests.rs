@@ -6,11 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::assembler::{
-    Alu, Assembler, Branch, Jmp, MapKind, MapSpec, Operand, Origin, Phase, ProgramKind, Size,
-    Target, Width,
+    Alu, Assembler, Branch, Jmp, MapKind, MapSpec, Operand, Origin, Phase, ProgramImage,
+    ProgramKind, Size, Target, Width,
     disasm::{disassemble, dump},
     emit::slots_from_hex,
-    insn::Reg::{R0, R1, R2, R3, R10},
+    insn::{
+        Callee, Imm64,
+        Reg::{R0, R1, R2, R3, R10},
+    },
     listing::Listing,
 };
 
@@ -48,6 +51,14 @@ fn texts_beyond_the_kernels_mean_what_they_say() {
         ("r1 = map[idx:1]",            wide(Imm64::MapIndex(1))),
         ("r1 = map[idx:1]+4",          wide(Imm64::MapIndexValue { index: 1, offset: 4 })),
         ("r1 = map[1][0]",             wide(Imm64::MapIndexValue { index: 1, offset: 0 })),
+        ("call bpf_map_lookup_elem#212928", Insn::Call(Callee::Helper(1))),
+        ("call bpf_dynptr_from_xdp#97531", Insn::Call(Callee::Kfunc { btf_id: 97531, module: 0 })),
+        ("call kernel-function#9 module[2]", Insn::Call(Callee::Kfunc { btf_id: 9, module: 2 })),
+        ("(0d) gotox r1",              Insn::GotoX { target: R1 }),
+        ("r1 = addr_space_cast(r2, 0, 1)", Insn::AddrSpaceCast { dst: R1, src: R2, to: 0, from: 1 }),
+        ("r1 = *(u64 *)(r11 +8)",      Insn::LoadArgument { dst: R1, off: 8 }),
+        ("*(u64 *)(r11 - 16) = r2",    Insn::StoreArgument { off: -16, src: Operand::Reg(R2) }),
+        ("*(u64 *)(r11 -8) = -1",      Insn::StoreArgument { off: -8, src: Operand::Imm(-1) }),
         ("r0 = *(u8 *)skb[r1 - 4]",    Insn::LegacyLoad { size: Size::B, index: Some(R1), imm: -4 }),
     ] {
         assert_eq!(text.parse(), Ok(insn), "{text}");
@@ -87,7 +98,31 @@ fn errors_name_the_place_and_what_was_expected() {
         ("(07) r1 = 5",                1, 1,  "expected an instruction with opcode (07), found `r1 = 5`, which has (b7)"),
         ("(zz) r1 = 5",                1, 2,  "expected an opcode of two hexadecimal digits, found `zz`"),
         ("call bpf_redirect#1",        1, 6,  "expected the helper function `bpf_map_lookup_elem#1`, found `bpf_redirect#1`; a kernel function is written kernel-function#1"),
-        ("r1 = map[id:5]",             1, 10, "expected the index of a map, or `fd:` and a descriptor, found `id`"),
+        ("r1 = map[id:5]",             1, 10, "expected the index of a map, a map declared above, or `fd:` and a descriptor, found `id`"),
+        ("r1 = map[fd:m]",             1, 13, "expected the index of a map, a map declared above, or `fd:` and a descriptor, found `m`"),
+        ("call bpf_dynptr_from_xdp",   1, 6,  "`bpf_dynptr_from_xdp` is a kernel function, whose number differs from kernel to kernel: write `bpf_dynptr_from_xdp#NUMBER`"),
+        ("call bpf_map_lookup_elm",    1, 6,  "expected a helper or kernel function, found `bpf_map_lookup_elm`, which is neither"),
+        ("call bpf_lookup#4000",       1, 6,  "expected a helper or kernel function, found `bpf_lookup`; a kernel function with another name is written kernel-function#4000"),
+        ("r1 = *(u64 *)(r11 +4)",      1, 19, "expected one of +8, +16, +24 … behind r11, found 4"),
+        ("*(u64 *)(r11 +8) = r1",      1, 14, "expected one of -8, -16, -24 … behind r11, found 8"),
+        ("r1 = *(u32 *)(r11 +8)",      1, 15, "expected a register r0 to r10, found `r11`"),
+        ("r1 = addr_space_cast(r2, 0, 65536)", 1, 29, "expected a number in 0..=65535, found 65536"),
+        ("gotox 5",                    1, 7,  "expected a register r0 to r10, found `5`"),
+        (".foo",                       1, 1,  "expected a directive (.program .map .function .slot), found `.`"),
+        (".program x what",            1, 12, "expected a program type (socket_filter sched_cls xdp), found `what`"),
+        (".program x xdp frag",        1, 16, "expected the end of the line, found `frag`"),
+        (".program x xdp\n.program y xdp", 2, 10, "a second .program: a text is one program"),
+        (".map",                       1, 5,  "expected a name, in quotes if it has more than letters and digits, found the end of the line"),
+        (".map m arr",                 1, 8,  "expected a map type (array percpu_array hash percpu_hash lru_hash ringbuf prog_array), found `arr`"),
+        (".map m array key 4",         1, 19, "expected `value`, found the end of the line"),
+        (".map m array key -4",        1, 18, "expected a number in 0..=4294967295, found -4"),
+        (".map m array key 4 value 8 entries 1 flag 2", 1, 38, "expected `flags`, found `flag`"),
+        (".map m array key 4 value 8 entries 1\n.map m array key 4 value 8 entries 1", 2, 6, "the map `m` is declared a second time"),
+        (".map \"a\\u{110000}",         1, 9,  "expected `u{` and the number of a character in hexadecimal, `}`, found `u`"),
+        (".map \"a",                    1, 8,  "expected `\"`, found the end of the line"),
+        (".function bpf_x",            1, 11, "expected a label, found `bpf_x`, which has a meaning already"),
+        (".function a\n.function b",   2, 11, "two functions begin at one instruction"),
+        (".function a\nexit\na: exit", 3, 1,  "the label `a` is bound a second time"),
         (".slot 0x1ffffffffffffffff",  1, 7,  "expected a number of at most 64 bits, found 0x1ffffffffffffffff"),
         ("\u{e9}\u{1b} = 1",           1, 1,  "expected an instruction, found `\u{e9}`"),
         ("r1 \u{1b}",                  1, 4,  "expected `=` or an operator such as `+=`, found `\\u{1b}`"),
@@ -156,10 +191,81 @@ fn a_listing_in_every_form_is_read_back_to_the_same_bytes() {
     asm.bind(sub);
     asm.emit(Insn::Exit);
     let image = asm.finish(&Target::newest()).expect("a program");
-    for (bytes, labels) in [(false, false), (true, false), (false, true), (true, true)] {
-        let text = Listing::new(&image).bytes(bytes).labels(labels).to_string();
+    check_listings(&image);
+}
+
+/// Every form of the listing of `image` is read to the same bytes, and to an image with the same
+/// listing.
+#[track_caller]
+fn check_listings(image: &ProgramImage) {
+    let want = Listing::new(image).to_string();
+    for form in 0..8 {
+        let [bytes, labels, slots] = [1, 2, 4].map(|bit| form & bit != 0);
+        let text = Listing::new(image).bytes(bytes).labels(labels).slots(slots).to_string();
         assert_eq!(parse_slots(&text), Ok(image.encode()), "{text}");
+        let again = assemble(&text).and_then(Assembled::image).expect("a listing");
+        assert_eq!(Listing::new(&again).to_string(), want);
+        assert_eq!((again.maps(), again.kind()), (image.maps(), image.kind()));
+        assert_eq!((again.name(), again.frags()), (image.name(), image.frags()));
+        assert_eq!(again.functions(), image.functions());
     }
+}
+
+#[test]
+fn directives_say_what_instructions_do_not() {
+    let text = "
+        .program get.4 socket_filter
+        .map counters percpu_array key 4, value 8, entries 0x40
+        .map \"odd \\u{3b} name\" hash key 8 value 16 entries 10 flags 0x1
+        ; entry: look
+        .function start
+        r1 = map[counters]
+        r2 = map[1]
+        ; confirm: \"GET \" [pattern 3, byte 4]
+        r3 = map[counters][0]+4
+        call twice
+        exit
+        .function twice
+        r0 = 2
+        exit
+    ";
+    let image = assemble(text).and_then(Assembled::image).expect("a program");
+    assert_eq!((image.name(), image.kind()), ("get.4", ProgramKind::SocketFilter));
+    assert_eq!(image.maps()[0].entries_max, 64);
+    assert_eq!((image.maps()[1].name.as_str(), image.maps()[1].flags), ("odd ; name", 1));
+    let functions: Vec<_> = image.functions().iter().map(|f| (f.name.as_str(), f.slot)).collect();
+    assert_eq!(functions, [("start", 0), ("twice", 8)]);
+    assert_eq!(*image.origin(0), Origin::new(Phase::Entry, "look"));
+    let confirm = Origin::of_pattern(Phase::Confirm, 3, "\"GET \"").at_byte(4);
+    assert_eq!(*image.origin(2), confirm);
+    let third = Insn::LoadImm64 { dst: R3, value: Imm64::MapIndexValue { index: 0, offset: 4 } };
+    assert_eq!(image.insns()[2], third);
+    check_listings(&image);
+}
+
+#[test]
+fn an_image_has_no_raw_slots_and_only_maps_that_are_declared() {
+    for (text, line, what) in [
+        (
+            "exit\n.slot 0x1",
+            2,
+            "a raw slot is no instruction; as hex or raw bytes it can be written",
+        ),
+        ("r1 = map[0]", 1, "map 0 is not declared; 0 are, with .map"),
+        ("r1 = map[-1]", 1, "map -1 is not declared; 0 are, with .map"),
+    ] {
+        let got = assemble(text).expect("text").image();
+        assert_eq!(got, Err(ParseError { line, column: 1, what: what.to_owned() }), "{text}");
+    }
+}
+
+#[test]
+fn kernel_functions_are_called_by_name_where_somebody_knows_their_numbers() {
+    let number = |name: &str| (name == "bpf_strnstr" || name == "mine").then_some(4711);
+    let codes = assemble_with("call bpf_strnstr\ncall mine\nmine: exit", &number).expect("text");
+    let kfunc = Insn::Call(Callee::Kfunc { btf_id: 4711, module: 0 });
+    assert_eq!(codes.codes[0], Code::Insn(kfunc));
+    assert_eq!(codes.codes[1], Code::Insn(Insn::Call(Callee::Local(0))), "a label comes first");
 }
 
 /// Every program of the shared corpora, if they are there.

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hardwire::assembler::disasm::disassemble;
-use hardwire::assembler::emit;
+use hardwire::assembler::{Origin, Phase, ProgramImage, ProgramKind, emit, encode};
 use hardwire::loader::Program;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use crate::Ending;
+use crate::dump::{DumpOptions, Form};
 use crate::failure::{Failure, Problem};
 use crate::options::source;
 use crate::output::{Output, Paint};
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   echo '95 00 00 00 00 00 00 00' | hardwire disasm --hex
   hardwire disasm prog.bin
+  hardwire disasm prog.bin --emit dot | dot -Tsvg > prog.svg
   hardwire disasm --id 42          a loaded program, as the verifier left it
 
 Slots that are no instruction are shown with their bytes and the reason.";
@@ -35,6 +37,11 @@ pub(crate) struct Options {
     /// The program with this id in the kernel
     #[arg(long, value_name = "ID", conflicts_with = "hex")]
     id: Option<u32>,
+    /// In another form than the kernel's text; every slot must be an instruction
+    #[arg(long, value_enum, value_name = "FORM")]
+    emit: Option<Form>,
+    #[command(flatten)]
+    dump: DumpOptions,
 }
 
 /// Run the verb.
@@ -43,6 +50,10 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         Some(id) => loaded(id)?,
         None => given(options)?,
     };
+    if let Some(form) = options.emit {
+        options.dump.write(&image(&slots)?, form, Map::new(), output)?;
+        return Ok(Ending::Done);
+    }
     let mut slot = 0;
     for code in disassemble(&slots) {
         if output.json() {
@@ -54,6 +65,15 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         slot += code.slots();
     }
     Ok(Ending::Done)
+}
+
+/// Bytes as an image, of which no more is known.
+fn image(slots: &[[u8; 8]]) -> Result<ProgramImage, Failure> {
+    let insns = encode::decode_all(slots).map_err(|error| {
+        Problem::of(&error).hint("without --emit such slots are shown with their bytes")
+    })?;
+    let origin = Origin::new(Phase::Text, "from bytes");
+    Ok(ProgramImage::from_insns("bytes", ProgramKind::Xdp, insns, Vec::new(), origin))
 }
 
 fn given(options: &Options) -> Result<Vec<[u8; 8]>, Failure> {

@@ -10,8 +10,9 @@ use hardwire::compiler::plan::{Access, Pass};
 use hardwire::compiler::{self, Compiled, Entry};
 use serde_json::{Value, json};
 
-use super::compile::{maps_as_json, plan_as_json};
+use super::compile::plan_as_json;
 use crate::Ending;
+use crate::dump::maps_as_json;
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
 use crate::output::{Output, Paint};

@@ -1,0 +1,114 @@
+//! Directives: the name of the program, its maps, its functions. Text of them both ways, so that
+//! the two cannot differ.
+
+use std::fmt;
+
+use super::{Fault, cursor::Cursor};
+use crate::assembler::{MapKind, MapSpec, ProgramKind};
+
+/// One directive. The column is that of the name.
+pub(super) enum Directive<'a> {
+    Program { column: usize, name: String, kind: ProgramKind, frags: bool },
+    Map { column: usize, spec: MapSpec },
+    Function { column: usize, name: String, label: Option<&'a str> },
+}
+
+/// The directive that comes next, if one does.
+pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>, Fault> {
+    let directive = if cursor.eat(".map") {
+        let (column, name, _) = name(cursor)?;
+        Directive::Map { column, spec: map(cursor, name)? }
+    } else if cursor.eat(".function") {
+        let (column, name, bare) = name(cursor)?;
+        Directive::Function { column, name, label: bare }
+    } else if cursor.eat(".program") {
+        let (column, name, _) = name(cursor)?;
+        let kind = known(cursor, "a program type", ProgramKind::ALL, ProgramKind::name)?;
+        Directive::Program { column, name, kind, frags: cursor.eat("frags") }
+    } else if cursor.clone().eat(".") && !cursor.clone().eat(".slot") {
+        return Err(cursor.expected("a directive (.program .map .function .slot)"));
+    } else {
+        return Ok(None);
+    };
+    if cursor.at_end() { Ok(Some(directive)) } else { Err(cursor.expected("the end of the line")) }
+}
+
+/// A name, its column, and the word that it was written as, if it was not quoted.
+fn name<'a>(cursor: &mut Cursor<'a>) -> Result<(usize, String, Option<&'a str>), Fault> {
+    let column = cursor.column();
+    if let Some(bare) = cursor.name() {
+        return Ok((column, bare.to_owned(), Some(bare)));
+    }
+    Ok((column, cursor.quoted()?, None))
+}
+
+/// One of `all` by its name.
+fn known<T: Copy>(
+    cursor: &mut Cursor<'_>,
+    what: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<T, Fault> {
+    all.iter().copied().find(|&one| cursor.eat(name(one))).ok_or_else(|| {
+        let names: Vec<_> = all.iter().map(|&one| name(one)).collect();
+        cursor.expected(&format!("{what} ({})", names.join(" ")))
+    })
+}
+
+/// `percpu_array key 4 value 8 entries 64 flags 0x80`, commas as one likes.
+fn map(cursor: &mut Cursor<'_>, name: String) -> Result<MapSpec, Fault> {
+    let kind = known(cursor, "a map type", MapKind::ALL, MapKind::name)?;
+    let mut field = |what: &str| {
+        cursor.eat(",");
+        cursor.expect(what)?;
+        cursor.number()?.fit("0..=4294967295")
+    };
+    let (key_bytes, value_bytes) = (field("key")?, field("value")?);
+    let entries_max = field("entries")?;
+    let flags = if cursor.at_end() { 0 } else { field_flags(cursor)? };
+    Ok(MapSpec { name, kind, key_bytes, value_bytes, entries_max, flags })
+}
+
+fn field_flags(cursor: &mut Cursor<'_>) -> Result<u32, Fault> {
+    cursor.eat(",");
+    cursor.expect("flags")?;
+    cursor.number()?.fit("0..=4294967295")
+}
+
+/// A name as directives have it: as it is, or quoted.
+pub(in crate::assembler) struct Name<'a>(pub(in crate::assembler) &'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.is_empty() && self.0.chars().all(is_bare) {
+            return f.write_str(self.0);
+        }
+        write_quoted(f, self.0)
+    }
+}
+
+/// `name` in quotes, without anything that a reader of lines could take for a comment.
+pub(in crate::assembler) fn write_quoted(out: &mut impl fmt::Write, name: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for c in name.chars() {
+        if c.is_alphanumeric() || " _.:,+=-".contains(c) {
+            out.write_char(c)?;
+        } else {
+            write!(out, "\\u{{{:x}}}", u32::from(c))?;
+        }
+    }
+    out.write_char('"')
+}
+
+/// Can this character stand in a name without quotes?
+pub(super) fn is_bare(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '.'
+}
+
+/// The line that declares a map, without its end.
+pub(in crate::assembler) fn map_line(spec: &MapSpec) -> String {
+    let MapSpec { name, kind, key_bytes, value_bytes, entries_max, flags } = spec;
+    let flags = if *flags == 0 { String::new() } else { format!(" flags {flags:#x}") };
+    let (name, kind) = (Name(name), kind.name());
+    format!(".map {name} {kind} key {key_bytes} value {value_bytes} entries {entries_max}{flags}")
+}

@@ -1,0 +1,142 @@
+//! `--emit`: a program in one of its forms, on standard output or in a file.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use hardwire::assembler::listing::{self, Listing, Style};
+use hardwire::assembler::{ProgramImage, dot, emit};
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Failure, Problem};
+use crate::output::Output;
+
+/// The forms of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Instructions as text, with the reason above each run of them.
+    Listing,
+    /// Hex digits, one instruction a line.
+    Hex,
+    /// The bytes themselves.
+    Raw,
+    /// A C array of struct bpf_insn.
+    C,
+    /// Everything about the program: instructions, reasons, maps.
+    Json,
+    /// Basic blocks as a graph for graphviz: dot -Tsvg
+    Dot,
+}
+
+/// How a listing looks, and where the result goes.
+#[derive(Args)]
+pub(crate) struct DumpOptions {
+    /// Listing: the bytes of each instruction
+    #[arg(long)]
+    bytes: bool,
+    /// Listing: slot numbers even with --labels, and where each jump goes
+    #[arg(long)]
+    slots: bool,
+    /// Listing: names for jump targets instead of distances; the form to edit
+    #[arg(long)]
+    labels: bool,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl DumpOptions {
+    /// Write `image` in this form; `more` is what JSON says beside the image.
+    pub(crate) fn write(
+        &self,
+        image: &ProgramImage,
+        form: Form,
+        more: Map<String, Value>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let text = match form {
+            Form::Raw => return self.write_bytes(&emit::raw(image), output),
+            Form::Listing => self.listing(image, output).to_string(),
+            Form::Hex => emit::hex(image),
+            Form::C => emit::c(image),
+            Form::Dot => dot::dot(image),
+            Form::Json => serde_json::to_string(&as_json(image, more))
+                .map(|text| text + "\n")
+                .map_err(|error| Problem::because("cannot write JSON", &error))?,
+        };
+        self.write_bytes(text.as_bytes(), output)
+    }
+
+    /// Write what is ready to be written.
+    pub(crate) fn write_bytes(&self, bytes: &[u8], output: &mut Output) -> Result<(), Failure> {
+        match &self.output {
+            Some(path) => write_file(path, bytes),
+            None => Ok(output.write_all(bytes)?),
+        }
+    }
+
+    fn listing<'a>(&self, image: &'a ProgramImage, output: &Output) -> Listing<'a> {
+        let colors = self.output.is_none() && output.colors();
+        let style = if colors { Style::Ansi } else { Style::Plain };
+        Listing::new(image).bytes(self.bytes).slots(self.slots).labels(self.labels).style(style)
+    }
+}
+
+fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
+    let mut all = Map::new();
+    all.insert("name".to_owned(), image.name().into());
+    all.insert("type".to_owned(), image.kind().name().into());
+    all.insert("frags".to_owned(), image.frags().into());
+    all.insert("slots".to_owned(), image.slot_count().into());
+    all.extend(more);
+    all.insert("maps".to_owned(), maps_as_json(image));
+    let functions = image.functions().iter().map(|f| json!({ "name": f.name, "slot": f.slot }));
+    all.insert("functions".to_owned(), functions.collect());
+    all.insert("instructions".to_owned(), instructions_as_json(image));
+    all.into()
+}
+
+/// The maps, in the order of the image.
+pub(crate) fn maps_as_json(image: &ProgramImage) -> Value {
+    let maps = image.maps().iter().map(|map| {
+        json!({
+            "name": map.name,
+            "kind": map.kind.name(),
+            "key_bytes": map.key_bytes,
+            "value_bytes": map.value_bytes,
+            "entries_max": map.entries_max,
+            "flags": map.flags,
+        })
+    });
+    maps.collect()
+}
+
+fn instructions_as_json(image: &ProgramImage) -> Value {
+    let instructions = listing::lines(image).into_iter().map(|line| {
+        let bytes: String = line.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let origin = line.origin;
+        json!({
+            "slot": line.slot,
+            "bytes": bytes,
+            "text": line.text,
+            "goes_to": line.goes_to,
+            "origin": {
+                "phase": origin.phase.name(),
+                "pattern": origin.pattern,
+                "byte": origin.byte,
+                "text": origin.text,
+            },
+        })
+    });
+    instructions.collect()
+}
+
+/// Write a result to a file that the user named.
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let written = File::create(path).and_then(|mut file| file.write_all(bytes));
+    Ok(written.map_err(|error| {
+        Problem::because(format!("cannot write {}", path.display()), &error)
+            .hint("name another file with -o, or leave -o away for standard output")
+    })?)
+}
