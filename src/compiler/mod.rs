@@ -11,10 +11,13 @@ pub mod byte_rank;
 mod codegen;
 pub mod error;
 pub mod event;
+pub mod gram_interval;
 pub mod ir;
+mod lattice;
 pub mod pattern;
 pub mod plan;
 pub mod reference;
+mod sample;
 pub mod scope;
 
 use crate::assembler::{ProgramImage, Target};

@@ -5,6 +5,7 @@ use crate::assembler::Target;
 
 use super::{
     CompileError, Entry, Options,
+    gram_interval::{self, GramInterval},
     ir::{Matcher, Pattern},
 };
 
@@ -55,10 +56,13 @@ impl Gram {
 /// One walk over the scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// One literal by its rarest pair of bytes, 32 positions at a time.
+    /// One literal by its rarest pair of bytes, eight positions at a time.
     Pair {
         /// Position in [`Matcher::patterns`].
         pattern: usize,
+        /// The test that looks at fewer positions, before the pair test takes over; `None` where the
+        /// literal is too short for it or the target has no `may_goto`.
+        skip: Option<GramInterval>,
     },
     /// Many literals by their first gram: a bit table, then a comparison tree, then each literal.
     Set {
@@ -92,13 +96,16 @@ pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
 const COUNTED_PROCESSED_MAX: usize = 950_000;
 
 impl Plan {
-    /// A short name of the strategy: `pair-swar`, `gram-set` or `mixed`.
+    /// A short name of the strategy: `pair-swar`, `window-multiply`, `gram-set` or `mixed`.
     pub fn strategy(&self) -> &'static str {
-        let pairs = self.passes.iter().filter(|p| matches!(p, Pass::Pair { .. })).count();
-        match (pairs, self.passes.len()) {
-            (_, 0) => "nothing",
-            (p, n) if p == n => "pair-swar",
-            (0, _) => "gram-set",
+        let name = |pass: &Pass| match pass {
+            Pass::Pair { skip: None, .. } => "pair-swar",
+            Pass::Pair { skip: Some(_), .. } => "window-multiply",
+            Pass::Set { .. } => "gram-set",
+        };
+        match &self.passes[..] {
+            [] => "nothing",
+            [first, rest @ ..] if rest.iter().all(|p| name(p) == name(first)) => name(first),
             _ => "mixed",
         }
     }
@@ -151,7 +158,11 @@ pub fn choose(
         if group.len() > PAIRS_MAX && windows && target.may_goto {
             passes.push(Pass::Set { gram, patterns: group });
         } else {
-            passes.extend(group.into_iter().map(|pattern| Pass::Pair { pattern }));
+            passes.extend(group.into_iter().map(|pattern| {
+                let literal = &matcher.patterns[pattern];
+                let skip = target.may_goto.then(|| gram_interval::find(literal)).flatten();
+                Pass::Pair { pattern, skip }
+            }));
         }
     }
     let why = why(access, &passes, target);
@@ -202,7 +213,7 @@ fn counted_cost(pattern: &Pattern, entry: Entry) -> usize {
 }
 
 fn why(access: Access, passes: &[Pass], target: &Target) -> String {
-    let pairs = passes.iter().filter(|p| matches!(p, Pass::Pair { .. })).count();
+    let pairs = passes.iter().filter(|p| matches!(p, Pass::Pair { skip: None, .. })).count();
     let in_sets: usize = passes
         .iter()
         .map(|p| match p {
@@ -211,9 +222,13 @@ fn why(access: Access, passes: &[Pass], target: &Target) -> String {
         })
         .sum();
     let mut parts = Vec::new();
+    let looks = passes.iter().filter(|p| matches!(p, Pass::Pair { skip: Some(_), .. })).count();
+    let s = |n: usize| if n == 1 { "literal" } else { "literals" };
     if pairs > 0 {
-        let s = if pairs == 1 { "literal" } else { "literals" };
-        parts.push(format!("{pairs} {s} by the rarest pair of bytes"));
+        parts.push(format!("{pairs} {} by the rarest pair of bytes", s(pairs)));
+    }
+    if looks > 0 {
+        parts.push(format!("{looks} {} by a multiplication at every few positions", s(looks)));
     }
     if in_sets > 0 {
         parts.push(format!("{in_sets} literals by a bit table of their first bytes and a tree"));

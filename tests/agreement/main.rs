@@ -6,6 +6,7 @@
 
 mod borders;
 mod frames;
+mod looks;
 mod small;
 mod support;
 mod windows;

@@ -9,12 +9,16 @@ use super::{
     Gen, PassExits,
     entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, DATA_END, LANE, MASK, OFF, PTR},
+    multiply::{self, Looks},
     pair::{BlockExits, LaneCheck, Needle, Pending},
 };
-use crate::assembler::{
-    Alu, Jmp, Label, Phase,
-    Reg::{R0, R1, R2, R3, R4, R6},
-    Size,
+use crate::{
+    assembler::{
+        Alu, Jmp, Label, Phase,
+        Reg::{R0, R1, R2, R3, R4, R6},
+        Size,
+    },
+    compiler::gram_interval::GramInterval,
 };
 
 /// Positions of a full block.
@@ -50,9 +54,14 @@ struct Scan<'n> {
 }
 
 impl Gen<'_> {
-    pub(super) fn direct_pair(&mut self, index: usize, first: bool, rest: bool, exits: PassExits) {
-        let matcher = self.matcher;
-        let needle = Needle::new(index, &matcher.patterns[index], self.target);
+    /// A pass of one literal over the linear part and, if `rest`, over what is behind it.
+    pub(super) fn direct_pair(
+        &mut self,
+        needle: &Needle,
+        first: bool,
+        rest: bool,
+        exits: PassExits,
+    ) {
         let places = Places {
             full: self.asm.label(),
             small: self.asm.label(),
@@ -63,12 +72,17 @@ impl Gen<'_> {
             long_small: self.asm.label(),
         };
         let bounded = !self.whole_frame(needle.pattern);
-        let scan = Scan { needle: &needle, bounded, rest, places, exits };
-        self.pass_bounds(&needle, first, exits);
-        self.direct_setup(&needle, first);
+        let scan = Scan { needle, bounded, rest, places, exits };
+        self.pass_bounds(needle, first, exits);
+        self.direct_setup(needle, first);
+        let looks = needle.skip.map(|skip| (skip, self.direct_looks(&scan, skip)));
+        self.pair_constants(needle);
         let mut pending = self.full_blocks(&scan);
         pending.extend(self.small_blocks(&scan));
-        self.candidates(&needle, pending);
+        self.candidates(needle, pending);
+        if let Some((skip, looks)) = looks {
+            self.looked(needle, skip, looks);
+        }
         self.direct_hit(&scan);
         self.long(&scan);
         if self.asm.refers_to(scan.places.tiny) {
@@ -77,7 +91,7 @@ impl Gen<'_> {
             self.asm.bind(scan.places.tiny);
         }
         if rest {
-            self.window_rest(&needle, scan.places.rest, exits);
+            self.window_rest(needle, scan.places.rest, exits);
         } else {
             self.asm.bind(scan.places.rest);
             if self.asm.refers_to(scan.places.rest) {
@@ -124,15 +138,14 @@ impl Gen<'_> {
         // Fresh pointers: paths through the headers have proven different lengths of the old ones.
         self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
         self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
-        if needle.folds() {
+        if needle.folds() || needle.skip.is_some_and(|skip| skip.fold.is_some()) {
             self.store_pointer(frame::DATA, R2);
         }
-        self.pair_constants(needle);
     }
 
-    /// `PTR` = address of offset `OFF`.
-    fn direct_pointer(&mut self, needle: &Needle) {
-        if needle.folds() {
+    /// `PTR` = address of offset `OFF`. `masked`: is there a mask where its address would be?
+    fn direct_pointer(&mut self, masked: bool) {
+        if masked {
             self.load_pointer(PTR, frame::DATA);
         } else {
             self.mov(PTR, MASK); // not a mask here: the address of the packet
@@ -140,9 +153,51 @@ impl Gen<'_> {
         self.asm.emit(Alu::Add.reg(PTR, OFF));
     }
 
+    /// The slot `LAST` = where the last block that reads `need` bytes of the pass begins; at `none`
+    /// if there is no such block.
+    fn last_block(&mut self, needle: &Needle, need: i32, none: Label) {
+        self.load_slot(R0, needle.end_slot());
+        self.emit_branch(Jmp::Lt.imm(R0, need, none));
+        self.add(R0, -need);
+        self.store_slot(frame::LAST, R0);
+    }
+
+    /// Looks at every few positions, as far as full blocks of them go. Continues behind them where
+    /// the pair test is to go on, with nothing left of the constants.
+    fn direct_looks(&mut self, scan: &Scan, skip: &GramInterval) -> Looks {
+        let needle = scan.needle;
+        let need = multiply::need(skip);
+        let (head, pairs) = (self.asm.label(), self.asm.label());
+        // A short pass is not worth the constants.
+        if scan.bounded {
+            self.last_block(needle, need, pairs);
+        } else {
+            self.load_slot(R0, frame::LEN);
+            self.emit_branch(Jmp::Lt.imm(R0, need, pairs));
+        }
+        self.multiply_constants(needle, skip);
+        let counter = (frame::ROUND, 0); // only targets with may_goto have such loops
+        self.loop_head(head, counter, &[R0, R1, R4, R6], true, scan.exits.lost);
+        self.emit_branch(Jmp::Gt.imm(OFF, OFFSET_MAX - need, pairs));
+        if scan.bounded {
+            self.load_slot(R1, frame::LAST);
+            self.emit_branch(Jmp::Gt.reg(OFF, R1, pairs));
+        }
+        self.direct_proof(skip.fold.is_some(), need, pairs);
+        let looks = self.looks(needle, skip, [head, pairs], OFF);
+        self.add(OFF, multiply::block(skip));
+        self.goto(head);
+        self.say(Phase::Scan, "from here on by pairs of bytes");
+        self.asm.bind(pairs);
+        if skip.fold.is_some() && !needle.folds() {
+            self.load_pointer(MASK, frame::DATA); // no mask any more: the address of the packet
+        }
+        looks
+    }
+
     /// Prove `bytes` behind `PTR`, else `out`.
-    fn direct_proof(&mut self, needle: &Needle, bytes: i32, out: Label) {
-        self.direct_pointer(needle);
+    fn direct_proof(&mut self, masked: bool, bytes: i32, out: Label) {
+        self.direct_pointer(masked);
         self.mov(R4, PTR);
         self.add(R4, bytes);
         self.emit_branch(Jmp::Gt.reg(R4, DATA_END, out));
@@ -160,6 +215,9 @@ impl Gen<'_> {
     fn full_blocks(&mut self, scan: &Scan) -> Vec<Pending> {
         let needle = scan.needle;
         let need = BLOCK + needle.len() - 1;
+        if scan.bounded {
+            self.last_block(needle, need, scan.places.small);
+        }
         self.loop_counter(frame::ROUND);
         self.say_of(Phase::Scan, needle.pattern, format!("blocks of {BLOCK} positions"));
         let dead = [R0, R1, R4, R6];
@@ -174,12 +232,10 @@ impl Gen<'_> {
         let beyond = self.beyond(scan);
         self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
         if scan.bounded {
-            self.load_slot(R0, needle.end_slot());
-            self.mov(R1, OFF);
-            self.add(R1, need);
-            self.emit_branch(Jmp::Gt.reg(R1, R0, scan.places.small));
+            self.load_slot(R1, frame::LAST);
+            self.emit_branch(Jmp::Gt.reg(OFF, R1, scan.places.small));
         }
-        self.direct_proof(needle, need, scan.places.small);
+        self.direct_proof(needle.folds(), need, scan.places.small);
         let exits = BlockExits { hit: scan.places.hit, long: scan.places.long_full };
         let pending = self.pair_block(needle, 0, BLOCK, LaneCheck::None, exits);
         self.add(OFF, BLOCK);
@@ -225,7 +281,7 @@ impl Gen<'_> {
         self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
         self.load_pointer(R4, frame::CTX);
         self.asm.emit(Size::W.load(R4, R4, XDP_DATA_END));
-        self.direct_pointer(needle);
+        self.direct_pointer(needle.folds());
         self.mov(R1, PTR);
         self.add(R1, need);
         self.emit_branch(Jmp::Gt.reg(R1, R4, beyond));
@@ -333,7 +389,7 @@ impl Gen<'_> {
             self.add(R1, needle.len());
             self.emit_branch(Jmp::Gt.reg(R1, R0, scan.exits.done));
         }
-        self.direct_proof(needle, needle.len(), scan.exits.done);
+        self.direct_proof(needle.folds(), needle.len(), scan.exits.done);
         for &piece in &needle.pieces {
             self.compare(needle.pattern, piece, PTR, 0, fail);
         }

@@ -63,7 +63,9 @@ pub(super) const SCRATCH: i16 = -136;
 pub(super) const ROUND: i16 = -144;
 /// Round counter of the inner loop where there is no `may_goto`, u64.
 pub(super) const ROUND_INNER: i16 = -152;
+/// Last offset at which a block of the current loop ends inside the pass, u32.
+pub(super) const LAST: i16 = -156;
 /// First byte of the bit table of a set.
-pub(super) const TABLE: i16 = -152 - TABLE_BYTES;
+pub(super) const TABLE: i16 = -160 - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

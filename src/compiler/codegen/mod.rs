@@ -9,6 +9,7 @@ mod confirm;
 mod direct;
 mod entry;
 mod frame;
+mod multiply;
 mod pair;
 mod report;
 mod scope;
@@ -21,6 +22,7 @@ use crate::assembler::{
     Size, Target,
 };
 
+use self::pair::Needle;
 use super::{
     CompileError, Entry, Options, event,
     ir::{Matcher, Pattern, Scope},
@@ -175,14 +177,21 @@ impl Gen<'_> {
     }
 
     fn passes(&mut self, passes: &[Pass]) {
+        let matcher = self.matcher;
         for (number, pass) in passes.iter().enumerate() {
+            let first = number == 0;
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
             match pass {
-                Pass::Pair { pattern } => match self.access {
-                    Access::Direct { rest } => self.direct_pair(*pattern, number == 0, rest, exits),
-                    Access::Windows => self.window_pair(*pattern, number == 0, exits),
-                },
-                Pass::Set { gram, patterns } => self.set(*gram, patterns, number == 0, exits),
+                Pass::Pair { pattern: index, skip } => {
+                    let index = *index;
+                    let pattern = &matcher.patterns[index];
+                    let needle = Needle::new(index, pattern, skip.as_ref(), self.target);
+                    match self.access {
+                        Access::Direct { rest } => self.direct_pair(&needle, first, rest, exits),
+                        Access::Windows => self.window_pair(&needle, first, exits),
+                    }
+                }
+                Pass::Set { gram, patterns } => self.set(*gram, patterns, first, exits),
             }
             self.say(Phase::Scan, "a part could not be searched");
             self.asm.bind(exits.lost);

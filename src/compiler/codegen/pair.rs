@@ -7,7 +7,7 @@
 //! candidate. Bit 7 of the bytes is ignored and, when case is, bit 5 too: that makes more
 //! candidates, never fewer, and every candidate is compared in full.
 //!
-//! Four words share one branch. The candidate code stands out of line behind the scan.
+//! Eight words share one branch. The candidate code stands out of line behind the scan.
 
 use super::{
     Gen, broadcast,
@@ -23,13 +23,14 @@ use crate::{
     },
     compiler::{
         analysis::{Pair, rarest_pair},
+        gram_interval::GramInterval,
         ir::Pattern,
         plan::COUNTED_LITERAL_BYTES_MAX,
     },
 };
 
 /// Words that share one branch.
-const GROUP_WORDS: i32 = 4;
+const GROUP_WORDS: i32 = 8;
 /// A pair further apart would make blocks need more bytes than it gains.
 const PAIR_REACH: usize = 64;
 /// Literals up to this length are compared in line for each position; longer ones once, shared.
@@ -49,15 +50,22 @@ pub(super) struct Needle<'a> {
     pub(super) pattern: &'a Pattern,
     pub(super) pair: Pair,
     pub(super) pieces: Vec<Piece>,
+    /// What is looked for before the pair is.
+    pub(super) skip: Option<&'a GramInterval>,
 }
 
 impl<'a> Needle<'a> {
-    pub(super) fn new(index: usize, pattern: &'a Pattern, target: &Target) -> Self {
+    pub(super) fn new(
+        index: usize,
+        pattern: &'a Pattern,
+        skip: Option<&'a GramInterval>,
+        target: &Target,
+    ) -> Self {
         let pair = rarest_pair(pattern, PAIR_REACH);
         // The shared code restarts a block, which a counted loop must pay for round by round.
         let inline_bytes_max =
             if target.may_goto { INLINE_BYTES_MAX } else { COUNTED_LITERAL_BYTES_MAX };
-        Self { inline_bytes_max, index, pattern, pair, pieces: pieces(pattern) }
+        Self { inline_bytes_max, index, pattern, pair, pieces: pieces(pattern), skip }
     }
 
     pub(super) fn len(&self) -> i32 {

@@ -9,6 +9,7 @@
 use super::{
     Gen, PassExits, WINDOW_BYTES,
     frame::{self, INNER, LANE, OFF, PTR},
+    multiply::{self, Looks},
     pair::{BlockExits, LaneCheck, Needle},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
         Reg::{self, R0, R1, R2, R3, R4, R6, R10},
         Size,
     },
-    compiler::Entry,
+    compiler::{Entry, gram_interval::GramInterval},
 };
 
 /// Positions of one round where windows are all there is.
@@ -149,18 +150,40 @@ impl Gen<'_> {
     }
 
     /// A pass of one literal where the packet can only be read through windows.
-    pub(super) fn window_pair(&mut self, index: usize, first: bool, exits: PassExits) {
-        let matcher = self.matcher;
-        let needle = Needle::new(index, &matcher.patterns[index], self.target);
-        self.pass_bounds(&needle, first, exits);
+    pub(super) fn window_pair(&mut self, needle: &Needle, first: bool, exits: PassExits) {
+        self.pass_bounds(needle, first, exits);
         let start = self.asm.label();
         if first {
             self.reuse_first_window(needle.end_slot());
-            self.pair_constants(&needle);
             self.loop_counter(frame::ROUND);
             self.goto(start);
         }
-        self.window_scan(&needle, BLOCK, first.then_some(start), exits);
+        self.window_scan(needle, needle.skip, BLOCK, first.then_some(start), exits);
+    }
+
+    /// Looks at every few positions of the window, as far as full blocks of them go.
+    fn window_looks(&mut self, needle: &Needle, skip: &GramInterval, lost: Label) -> Looks {
+        let need = multiply::need(skip);
+        let (head, pairs) = (self.asm.label(), self.asm.label());
+        // A short window is not worth the constants.
+        self.load_slot(R0, frame::WIN);
+        self.emit_branch(Jmp::Lt.imm(R0, need, pairs));
+        self.multiply_constants(needle, skip);
+        let counter = (frame::ROUND_INNER, 0); // only targets with may_goto have such loops
+        self.loop_head(head, counter, &[R0, R1, R4, R6], true, lost);
+        self.forget(INNER);
+        self.emit_branch(Jmp::Gt.imm(INNER, WINDOW_BYTES - multiply::block(skip), pairs));
+        self.load_slot(R0, frame::WIN);
+        self.asm.emit(Alu::Sub.reg(R0, INNER));
+        self.emit_branch(Jmp::SLt.imm(R0, need, pairs));
+        self.load_pointer(PTR, frame::SCRATCH);
+        self.asm.emit(Alu::Add.reg(PTR, INNER));
+        let looks = self.looks(needle, skip, [head, pairs], INNER);
+        self.add(INNER, multiply::block(skip));
+        self.goto(head);
+        self.say(Phase::Scan, "from here on by pairs of bytes");
+        self.asm.bind(pairs);
+        looks
     }
 
     /// The first window is in scratch memory already: `INNER` = start of the pass in it, `OFF` = 0,
@@ -183,10 +206,17 @@ impl Gen<'_> {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
         self.find_scratch(exits.lost);
-        self.window_scan(needle, BLOCK_OF_REST, None, exits);
+        self.window_scan(needle, None, BLOCK_OF_REST, None, exits);
     }
 
-    fn window_scan(&mut self, needle: &Needle, block: i32, ready: Option<Label>, exits: PassExits) {
+    fn window_scan(
+        &mut self,
+        needle: &Needle,
+        skip: Option<&GramInterval>,
+        block: i32,
+        ready: Option<Label>,
+        exits: PassExits,
+    ) {
         let walk = Walk {
             shortest: needle.len(),
             end_slot: needle.end_slot(),
@@ -197,7 +227,6 @@ impl Gen<'_> {
         };
         let (hit, long) = (self.asm.label(), self.asm.label());
         self.windows(&walk, ready.is_none());
-        self.pair_constants(needle);
         if let Some(ready) = ready {
             if !self.target.may_goto {
                 // Kernels of then refuse an ordinary instruction that falls into a loop.
@@ -205,6 +234,8 @@ impl Gen<'_> {
             }
             self.asm.bind(ready);
         }
+        let looks = skip.map(|skip| (skip, self.window_looks(needle, skip, exits.lost)));
+        self.pair_constants(needle);
         self.loop_counter(frame::ROUND_INNER);
         self.say_of(
             Phase::Scan,
@@ -226,6 +257,9 @@ impl Gen<'_> {
         self.goto(walk.inner);
         self.next_window(&walk);
         self.candidates(needle, pending);
+        if let Some((skip, looks)) = looks {
+            self.looked(needle, skip, looks);
+        }
         self.window_long(needle, long, hit, &walk);
         self.window_hit(needle, hit, exits);
     }

@@ -153,9 +153,17 @@ impl Story<'_> {
 
     fn pass(&self, pass: &Pass) -> String {
         match pass {
-            Pass::Pair { pattern } => {
+            Pass::Pair { pattern, skip } => {
                 let id = self.matcher.patterns.get(*pattern).map_or(0, |pattern| pattern.id);
-                format!("#{id} by its rarest pair of bytes, 32 positions at a time")
+                let pair = format!("#{id} by its rarest pair of bytes, 8 positions at a time");
+                let Some(skip) = skip else { return pair };
+                let (stride, bytes) = (skip.stride, skip.gram_bytes);
+                let false_alarms = f64::from(skip.false_per_mille) / 1000.0;
+                format!(
+                    "#{id} by one look at every {stride} positions (is the product of {bytes} bytes \
+                     below a limit? about {false_alarms:.2} false alarms in 1,500 bytes), and by \
+                     its rarest pair of bytes from the first gram on that is there"
+                )
             }
             Pass::Set { gram, patterns } => {
                 format!("{} patterns by their first {} bytes", patterns.len(), gram.bytes())

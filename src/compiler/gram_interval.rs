@@ -1,0 +1,279 @@
+//! A multiplication that brings neighbouring grams of a literal together.
+//!
+//! If a literal occurs at some position, then of any `stride` neighbouring positions exactly one is
+//! where one of its first `stride` grams (runs of `gram_bytes` bytes) stands. So it is enough to look
+//! at every `stride`-th position of the packet, if all those grams can be recognised at once. A
+//! multiplier does that: all of them times it, modulo 2^64, lie below `limit`, and few others do.
+//!
+//! Such a multiplier is a lattice vector: the products of the grams with all multipliers, modulo a
+//! power of two, form a lattice, and one near `(t, t, …)` for a small `t` is what is wanted. By
+//! counting, `8 * gram_bytes / stride` bits of selectivity are to be had; lattice reduction gets
+//! within about one bit of that.
+//!
+//! The search for it may end anywhere; what is returned has been checked gram by gram.
+
+use super::{
+    ir::Pattern,
+    lattice::{self, DIMENSIONS_MAX, Reduced, Row},
+    sample,
+};
+
+/// A test that every `stride`-th position of a text that holds the literal passes once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GramInterval {
+    /// What eight loaded bytes are multiplied by, modulo 2^64. Its low bits are zero where the gram
+    /// is shorter than eight bytes, so that the bytes behind the gram do not count.
+    pub multiplier: u64,
+    /// Products of grams are below this.
+    pub limit: u64,
+    /// Distance of the positions that are looked at, in bytes, and number of grams.
+    pub stride: usize,
+    /// Bytes of a gram, at most 8.
+    pub gram_bytes: usize,
+    /// Where in the literal the first gram begins.
+    pub first: usize,
+    /// What the loaded bytes are and-ed with first, if case is ignored.
+    pub fold: Option<u64>,
+    /// The product of each different gram, and the last place in the literal where it stands.
+    pub products: Vec<(u64, usize)>,
+    /// Candidates that are none, expected in 1,500 bytes of random or of sample text, whichever has
+    /// more, times a thousand.
+    pub false_per_mille: u32,
+}
+
+/// Largest stride: one coordinate of the lattice is the multiplier.
+const STRIDE_MAX: usize = DIMENSIONS_MAX - 2;
+const STRIDE_MIN: usize = 4;
+const GRAM_BYTES_MIN: usize = 4;
+/// How many of the promising strides are tried.
+const TRIES_MAX: usize = 3;
+
+/// Costs are counted in instructions for 1,500 bytes.
+const TEXT_BYTES: f64 = 1500.0;
+/// A candidate that is none: a branch predicted wrongly and the way back, as instructions.
+const FALSE_COST: f64 = 170.0;
+/// The pair test: instructions for eight positions.
+const PAIR_COST: f64 = 7.6;
+/// A new loop, its constants, and the bytes at the end for which the pair test is needed anyway.
+const EXTRA_COST: f64 = 150.0;
+
+/// The cheapest test for `pattern`, or `None` if testing pairs of bytes is cheaper.
+pub fn find(pattern: &Pattern) -> Option<GramInterval> {
+    let len = pattern.bytes.len();
+    let folds = pattern.ignore_case && pattern.bytes.iter().any(u8::is_ascii_alphabetic);
+    let fold = folds.then_some(u64::from_le_bytes([!0x20; 8]));
+    let mut shapes: Vec<(f64, usize, usize)> = (STRIDE_MIN..=STRIDE_MAX)
+        .filter_map(|stride| {
+            let gram_bytes = (len + 1).checked_sub(stride)?.min(8);
+            let bits = f64::from(small(8 * gram_bytes)) / f64::from(small(stride));
+            (gram_bytes >= GRAM_BYTES_MIN)
+                .then(|| (cost(stride, folds, 1.4 * (-bits).exp2()), stride, gram_bytes))
+        })
+        .collect();
+    shapes.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut best: Option<(f64, GramInterval)> = None;
+    for &(_, stride, gram_bytes) in shapes.iter().take(TRIES_MAX) {
+        let spare = len + 1 - stride - gram_bytes;
+        let mut places = vec![0, spare / 2, spare];
+        places.dedup();
+        for first in places {
+            let Some((rate, interval)) = interval(pattern, stride, gram_bytes, first, fold) else {
+                continue;
+            };
+            let cost = cost(stride, folds, rate);
+            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                best = Some((cost, interval));
+            }
+        }
+    }
+    let pairs = TEXT_BYTES / 8.0 * (PAIR_COST + if folds { 0.2 } else { 0.0 });
+    best.filter(|(cost, _)| *cost < pairs).map(|(_, interval)| interval)
+}
+
+fn cost(stride: usize, folds: bool, false_rate: f64) -> f64 {
+    let probes = TEXT_BYTES / f64::from(small(stride));
+    let probe = if folds { 4.0 } else { 3.0 };
+    EXTRA_COST + probes * (probe + false_rate * FALSE_COST)
+}
+
+/// The best multiplier for these grams, and how often anything else passes.
+fn interval(
+    pattern: &Pattern,
+    stride: usize,
+    gram_bytes: usize,
+    first: usize,
+    fold: Option<u64>,
+) -> Option<(f64, GramInterval)> {
+    let grams: Vec<u64> = (first..first + stride)
+        .map(|at| load(&pattern.bytes[at..at + gram_bytes]) & fold.unwrap_or(!0))
+        .collect();
+    let bits = small(8 * gram_bytes);
+    let reduced = reduce(&grams, bits)?;
+    let mut best: Option<(u128, u128)> = None;
+    for quarter in 4..4 * bits {
+        // Ask for products around a half of 2^(bits - quarter/4).
+        let center = (1_u128 << (bits - quarter / 4)) / 8 * u128::from(7 - quarter % 4) / 2;
+        let Some((multiplier, largest)) = around(&reduced, &grams, bits, center) else { continue };
+        if best.is_none_or(|(least, _)| largest < least) {
+            best = Some((largest, multiplier));
+        }
+    }
+    let (largest, multiplier) = best?;
+    let unused = 64 - bits;
+    // Both are below 2^bits, so nothing is lost.
+    let (multiplier, largest) = (low(multiplier) << unused, low(largest) << unused);
+    let mut products: Vec<(u64, usize)> = Vec::new();
+    for (at, gram) in grams.iter().enumerate().rev() {
+        let product = gram.wrapping_mul(multiplier);
+        if products.iter().all(|&(other, _)| other != product) {
+            products.push((product, first + at));
+        }
+    }
+    let limit = largest.checked_add(1)?;
+    debug_assert!(products.iter().all(|&(product, _)| product < limit));
+    // Products are multiples of this, so that many fewer are possible.
+    let step = multiplier.trailing_zeros();
+    if step >= 64 {
+        return None;
+    }
+    let random = (float(largest >> step) + 1.0) / float(u64::MAX >> step);
+    let hit = |eight: &[u8]| (load(eight) & fold.unwrap_or(!0)).wrapping_mul(multiplier) < limit;
+    let text = sample::TEXT.windows(8).filter(|eight| hit(eight)).count();
+    let text = f64::from(small(text)) / f64::from(small(sample::TEXT.len() - 7));
+    let rate = random.max(text);
+    let expected = rate * TEXT_BYTES / f64::from(small(stride)) * 1000.0;
+    let interval = GramInterval {
+        multiplier,
+        limit,
+        stride,
+        gram_bytes,
+        first,
+        fold,
+        products,
+        false_per_mille: per_mille(expected),
+    };
+    Some((rate, interval))
+}
+
+/// The lattice of all products of `grams`, each scaled up so that the last coordinate, the
+/// multiplier itself, weighs next to nothing.
+fn reduce(grams: &[u64], bits: u32) -> Option<Reduced> {
+    let scale = scale(grams.len(), bits);
+    let mut rows: Vec<Row> = Vec::with_capacity(grams.len() + 1);
+    for at in 0..grams.len() {
+        let mut row = [0; DIMENSIONS_MAX];
+        row[at] = scale << bits;
+        rows.push(row);
+    }
+    let mut row = [0; DIMENSIONS_MAX];
+    for (coordinate, &gram) in row.iter_mut().zip(grams) {
+        *coordinate = scale * i128::from(gram);
+    }
+    row[grams.len()] = 1;
+    rows.push(row);
+    lattice::reduce(rows)
+}
+
+/// Large enough that the multiplier, below 2^bits, is small beside products that are scaled.
+fn scale(grams: usize, bits: u32) -> i128 {
+    1 << (bits / small(grams) + 12)
+}
+
+/// A multiplier whose products with `grams`, modulo 2^bits, lie around `center`, and the largest
+/// of them. `None` if they turn out to lie on both sides of zero.
+fn around(reduced: &Reduced, grams: &[u64], bits: u32, center: u128) -> Option<(u128, u128)> {
+    let scale = scale(grams.len(), bits);
+    let mut target = [0; DIMENSIONS_MAX];
+    for coordinate in &mut target[..grams.len()] {
+        *coordinate = scale.checked_mul(i128::try_from(center).ok()?)?;
+    }
+    let near = reduced.near(&target)?;
+    let modulus = 1_u128 << bits;
+    let multiplier = near[grams.len()].rem_euclid(i128::try_from(modulus).ok()?);
+    let multiplier = u128::try_from(multiplier).ok()?;
+    let largest =
+        grams.iter().map(|&gram| u128::from(gram).wrapping_mul(multiplier) % modulus).max()?;
+    (multiplier != 0).then_some((multiplier, largest))
+}
+
+/// Bytes as a number, the first lowest; at most eight.
+fn load(bytes: &[u8]) -> u64 {
+    let mut eight = [0; 8];
+    eight[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(eight)
+}
+
+fn low(value: u128) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+fn small(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rate")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, not negative"
+)]
+fn per_mille(value: f64) -> u32 {
+    value.round() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiler::ir::Window;
+
+    fn pattern(bytes: &[u8], ignore_case: bool) -> Pattern {
+        Pattern { id: 1, bytes: bytes.to_vec(), ignore_case, window: Window::default() }
+    }
+
+    /// Goal: the promise itself. Whatever stands around an occurrence, exactly the looks that
+    /// could see one of the grams say so, and say which gram.
+    #[test]
+    fn every_gram_passes_whatever_stands_behind_it() {
+        let source = b"union select all from users; /etc/passwd\x00\xff\xfe\x80";
+        for from in 0..source.len() - 9 {
+            for len in 9..=(source.len() - from).min(30) {
+                for ignore_case in [false, true] {
+                    let pattern = pattern(&source[from..from + len], ignore_case);
+                    let Some(found) = find(&pattern) else { continue };
+                    assert!(found.first + found.stride + found.gram_bytes <= len + 1);
+                    for at in found.first..found.first + found.stride {
+                        let mut bytes = [0xa5; 8];
+                        let gram = &pattern.bytes[at..at + found.gram_bytes];
+                        bytes[..found.gram_bytes].copy_from_slice(gram);
+                        let loaded = load(&bytes) & found.fold.unwrap_or(!0);
+                        let product = loaded.wrapping_mul(found.multiplier);
+                        assert!(product < found.limit, "{found:?}");
+                        let known = found.products.iter().find(|known| known.0 == product);
+                        assert!(known.is_some_and(|known| known.1 >= at), "{found:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn literals_of_ten_to_sixteen_bytes_are_worth_it_and_short_ones_are_not() {
+        for word in ["/etc/passwd", "union select all", "User-Agent: sqlmap", "cmd.exe /c dir"] {
+            let found = find(&pattern(word.as_bytes(), false)).expect(word);
+            assert!(found.stride >= 5 && found.false_per_mille < 1500, "{word}: {found:?}");
+        }
+        for word in ["a", "GET", "passwd", "<html>"] {
+            assert_eq!(find(&pattern(word.as_bytes(), false)), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_same_literal_gives_the_same_test() {
+        let pattern = pattern(b"union select all", true);
+        assert_eq!(find(&pattern), find(&pattern));
+    }
+}
