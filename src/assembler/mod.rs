@@ -13,6 +13,7 @@ pub mod btf;
 pub mod check;
 pub mod disasm;
 pub mod dot;
+pub mod elf;
 pub mod emit;
 pub mod encode;
 pub mod error;

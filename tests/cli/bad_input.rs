@@ -74,7 +74,7 @@ fn a_command_line_that_cannot_be_understood_is_exit_2() {
         (&["compile", "-e", "a", "--on-match", "explode"], "redirect:IFACE"),
         (&["compile", "-e", "a", "--on-match", "redirect"], "redirect:eth1"),
         (&["compile", "-e", "a", "--offset", "-1"], "-1"),
-        (&["compile", "-e", "a", "--emit", "elf"], "elf"),
+        (&["compile", "-e", "a", "--emit", "coff"], "coff"),
         (&["attach", "lo", "-e", "a", "--duration", "soon"], "seconds"),
         (&["attach", "lo", "-e", "a", "--force", "--replace", "1"], "--force"),
         (&["attach", "lo", "-e", "a", "--via", "link", "--replace", "1"], "--via netlink"),

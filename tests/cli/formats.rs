@@ -282,6 +282,14 @@ fn a_listing_is_saved_edited_and_assembled_to_every_form() {
 fn compiling_twice_gives_the_same_bytes() {
     let compile = || run(["compile", "-e", "a", "-x", "62", "--target", "5.10", "--emit", "hex"]);
     assert_eq!(compile().clean(), compile().clean());
+    let object = |name: &str| {
+        let file = File::new(name, "");
+        let args = ["compile", "-e", "a", "-x", "62", "--report", "all", "--target", "6.18"];
+        run(args.iter().chain(&["--emit", "elf", "-o", file.name()])).clean();
+        std::fs::read(&file.path).expect("bytes")
+    };
+    let (one, other) = (object("one.o"), object("other.o"));
+    assert!(one.starts_with(b"\x7fELF\x02\x01\x01") && one == other);
 }
 
 #[test]

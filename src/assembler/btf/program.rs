@@ -86,6 +86,11 @@ impl ProgramTypes {
     pub fn lines(&self) -> &[LineInfo] {
         &self.lines
     }
+
+    /// To write more into the same BTF.
+    pub(in crate::assembler) fn writer(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
 }
 
 /// The structure that the context of a program is called by. The kernel recognises it by its name
@@ -119,6 +124,8 @@ fn write_functions(writer: &mut Writer, image: &ProgramImage) -> Vec<FunctionInf
 
 /// The functions as the kernel sees them: what is called, has its address taken, or is first.
 fn function_names(image: &ProgramImage) -> BTreeMap<u32, String> {
+    let known: BTreeMap<u32, &str> =
+        image.functions().iter().rev().map(|f| (f.slot, f.name.as_str())).collect();
     let mut names = BTreeMap::from([(0, identifier(image.name()))]);
     for (index, insn) in image.insns().iter().enumerate() {
         let is_function = matches!(
@@ -127,10 +134,10 @@ fn function_names(image: &ProgramImage) -> BTreeMap<u32, String> {
         );
         let next = i64::from(image.slot_of(index)) + 1;
         let to = target_offset(insn).and_then(|off| u32::try_from(next + off).ok());
-        if let Some(slot) = to.filter(|_| is_function) {
+        let starts = |slot| image.index_at(slot).is_some_and(|at| image.slot_of(at) == slot);
+        if let Some(slot) = to.filter(|&slot| is_function && starts(slot)) {
             names.entry(slot).or_insert_with(|| {
-                let known = image.functions().iter().find(|f| f.slot == slot);
-                known.map_or_else(|| format!("function_{slot}"), |f| identifier(&f.name))
+                known.get(&slot).map_or_else(|| format!("function_{slot}"), |name| identifier(name))
             });
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::listing::{self, Listing, Style};
-use hardwire::assembler::{ProgramImage, dot, emit};
+use hardwire::assembler::{ProgramImage, dot, elf, emit};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Problem};
@@ -27,6 +27,8 @@ pub(crate) enum Form {
     Json,
     /// Basic blocks as a graph for graphviz: dot -Tsvg
     Dot,
+    /// An object for libbpf: ip link, bpftool, xdp-loader
+    Elf,
 }
 
 /// How a listing looks, and where the result goes.
@@ -57,6 +59,11 @@ impl DumpOptions {
     ) -> Result<(), Failure> {
         let text = match form {
             Form::Raw => return self.write_bytes(&emit::raw(image), output),
+            Form::Elf => {
+                let object = elf::write(image)
+                    .map_err(|error| Problem::because("no object can say this", &error))?;
+                return self.write_bytes(&object, output);
+            }
             Form::Listing => self.listing(image, output).to_string(),
             Form::Hex => emit::hex(image),
             Form::C => emit::c(image),

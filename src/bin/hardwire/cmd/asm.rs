@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         // Bytes need not be instructions, and need not make a program.
         Form::Hex => options.dump.write_bytes(hex(&assembled.codes).as_bytes(), output)?,
         Form::Raw => options.dump.write_bytes(assembled.slots().as_flattened(), output)?,
-        Form::Listing | Form::C | Form::Json | Form::Dot => {
+        Form::Listing | Form::C | Form::Json | Form::Dot | Form::Elf => {
             let image =
                 assembled.image().map_err(|error| Problem::of(&error).at(place.as_str()))?;
             if let Err(error) = check::check(&image) {

@@ -18,7 +18,8 @@ Examples:
   hardwire compile -f patterns.txt --emit json | jq .plan
   hardwire compile -e secret --emit dot | dot -Tsvg > secret.svg
   hardwire compile -e secret --labels > secret.s         edit it, then: hardwire asm secret.s
-  hardwire compile -e secret --type socket --emit hex | hardwire disasm --hex";
+  hardwire compile -e secret --type socket --emit hex | hardwire disasm --hex
+  hardwire compile -e secret --emit elf -o secret.o      then: xdp-loader load eth0 secret.o";
 
 /// Options of `compile`.
 #[derive(Args)]
