@@ -183,6 +183,9 @@ impl Gen<'_> {
         self.goto(head);
         self.say(Phase::Scan, "from here on by pairs of bytes");
         self.asm.bind(pairs);
+        // Ways that lead here know different things of the offset; that is explored once, then.
+        self.store_slot(frame::LAUNDER, INNER);
+        self.load_slot(INNER, frame::LAUNDER);
         looks
     }
 
@@ -206,7 +209,7 @@ impl Gen<'_> {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
         self.find_scratch(exits.lost);
-        self.window_scan(needle, None, BLOCK_OF_REST, None, exits);
+        self.window_scan(needle, needle.skip, BLOCK_OF_REST, None, exits);
     }
 
     fn window_scan(
