@@ -3,21 +3,33 @@
 
 use super::names::{HELPERS, KERNEL_FUNCTIONS};
 
-/// A helper function that the compiler calls.
+/// A helper function that the compiler or an application of the engine calls, and the vm models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Helper {
     /// `void *bpf_map_lookup_elem(map, key)`.
     MapLookupElem,
     /// `long bpf_map_update_elem(map, key, value, flags)`.
     MapUpdateElem,
+    /// `long bpf_map_delete_elem(map, key)`.
+    MapDeleteElem,
     /// `u64 bpf_ktime_get_ns()`.
     KtimeGetNs,
     /// `u32 bpf_get_smp_processor_id()`.
     GetSmpProcessorId,
     /// `long bpf_skb_load_bytes(skb, offset, to, len)`.
     SkbLoadBytes,
+    /// `long bpf_tail_call(ctx, prog_array, index)`; does not return if it succeeds.
+    TailCall,
     /// `long bpf_redirect(ifindex, flags)`. For XDP since Linux 4.8.
     Redirect,
+    /// `long bpf_ringbuf_output(ringbuf, data, size, flags)`. Linux 5.8.
+    RingbufOutput,
+    /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`. Linux 5.8.
+    RingbufReserve,
+    /// `void bpf_ringbuf_submit(data, flags)`. Linux 5.8.
+    RingbufSubmit,
+    /// `void bpf_ringbuf_discard(data, flags)`. Linux 5.8.
+    RingbufDiscard,
     /// `u64 bpf_xdp_get_buff_len(xdp_md)`. Linux 5.18.
     XdpGetBuffLen,
     /// `long bpf_xdp_load_bytes(xdp_md, offset, buf, len)`. Linux 5.18.
@@ -26,13 +38,19 @@ pub enum Helper {
 
 impl Helper {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
         Self::MapLookupElem,
         Self::MapUpdateElem,
+        Self::MapDeleteElem,
         Self::KtimeGetNs,
         Self::GetSmpProcessorId,
-        Self::SkbLoadBytes,
+        Self::TailCall,
         Self::Redirect,
+        Self::SkbLoadBytes,
+        Self::RingbufOutput,
+        Self::RingbufReserve,
+        Self::RingbufSubmit,
+        Self::RingbufDiscard,
         Self::XdpGetBuffLen,
         Self::XdpLoadBytes,
     ];
@@ -42,10 +60,16 @@ impl Helper {
         match self {
             Self::MapLookupElem => 1,
             Self::MapUpdateElem => 2,
+            Self::MapDeleteElem => 3,
             Self::KtimeGetNs => 5,
             Self::GetSmpProcessorId => 8,
+            Self::TailCall => 12,
             Self::Redirect => 23,
             Self::SkbLoadBytes => 26,
+            Self::RingbufOutput => 130,
+            Self::RingbufReserve => 131,
+            Self::RingbufSubmit => 132,
+            Self::RingbufDiscard => 133,
             Self::XdpGetBuffLen => 188,
             Self::XdpLoadBytes => 189,
         }
@@ -56,10 +80,16 @@ impl Helper {
         match self {
             Self::MapLookupElem => "map_lookup_elem",
             Self::MapUpdateElem => "map_update_elem",
+            Self::MapDeleteElem => "map_delete_elem",
             Self::KtimeGetNs => "ktime_get_ns",
             Self::GetSmpProcessorId => "get_smp_processor_id",
+            Self::TailCall => "tail_call",
             Self::Redirect => "redirect",
             Self::SkbLoadBytes => "skb_load_bytes",
+            Self::RingbufOutput => "ringbuf_output",
+            Self::RingbufReserve => "ringbuf_reserve",
+            Self::RingbufSubmit => "ringbuf_submit",
+            Self::RingbufDiscard => "ringbuf_discard",
             Self::XdpGetBuffLen => "xdp_get_buff_len",
             Self::XdpLoadBytes => "xdp_load_bytes",
         }

@@ -38,44 +38,52 @@ pub(super) fn sign8(value: u64) -> u64 {
 }
 
 /// `a / b`; 0 if `b` is 0.
+#[cold]
 pub(super) fn div64(a: u64, b: u64) -> u64 {
     a.checked_div(b).unwrap_or(0)
 }
 
 /// `a / b` on 32 bits; 0 if `b` is 0.
+#[cold]
 pub(super) fn div32(a: u64, b: u64) -> u64 {
     low32(a).checked_div(low32(b)).unwrap_or(0).into()
 }
 
 /// `a % b`; `a` if `b` is 0.
+#[cold]
 pub(super) fn mod64(a: u64, b: u64) -> u64 {
     a.checked_rem(b).unwrap_or(a)
 }
 
 /// `a % b` on 32 bits; the low half of `a`, zero-extended, if `b` is 0.
+#[cold]
 pub(super) fn mod32(a: u64, b: u64) -> u64 {
     low32(a).checked_rem(low32(b)).unwrap_or(low32(a)).into()
 }
 
 /// Signed `a / b`, truncating; 0 if `b` is 0, the smallest number if the result overflows.
+#[cold]
 pub(super) fn sdiv64(a: u64, b: u64) -> u64 {
     let (a, b) = (a.cast_signed(), b.cast_signed());
     if b == 0 { 0 } else { a.wrapping_div(b).cast_unsigned() }
 }
 
 /// Signed `a / b` on 32 bits, zero-extended; see [`sdiv64`].
+#[cold]
 pub(super) fn sdiv32(a: u64, b: u64) -> u64 {
     let (a, b) = (low32(a).cast_signed(), low32(b).cast_signed());
     if b == 0 { 0 } else { a.wrapping_div(b).cast_unsigned().into() }
 }
 
 /// Signed `a % b` with the sign of `a`; `a` if `b` is 0, 0 if the division overflows.
+#[cold]
 pub(super) fn smod64(a: u64, b: u64) -> u64 {
     let (a, b) = (a.cast_signed(), b.cast_signed());
     if b == 0 { a.cast_unsigned() } else { a.wrapping_rem(b).cast_unsigned() }
 }
 
 /// Signed `a % b` on 32 bits, zero-extended; see [`smod64`].
+#[cold]
 pub(super) fn smod32(a: u64, b: u64) -> u64 {
     let (a, b) = (low32(a).cast_signed(), low32(b).cast_signed());
     if b == 0 { a.cast_unsigned().into() } else { a.wrapping_rem(b).cast_unsigned().into() }

@@ -1,53 +1,104 @@
-//! From instructions to the form that runs: one [`Op`] of sixteen bytes a slot.
+//! From instructions to the form that runs: one [`Op`] of sixteen bytes an instruction.
 //!
 //! Everything that does not depend on values is decided here, once: the operation is one flat
-//! number, a jump has its absolute target, and an immediate operand reads the register that is
+//! number, a jump has the index of its target, and an immediate operand reads the register that is
 //! always zero, so that the second operand is `registers[src] + imm` in every case. What cannot
 //! run at all (a descriptor, a jump to no instruction, a write to the frame pointer) becomes an
 //! operation that traps *when it is reached*, because a program may contain such code unreached.
 
-use super::trap::TrapReason;
+use super::{forward::forward, trap::TrapReason};
 use crate::assembler::{
-    Insn, Reg, Size, Width,
+    Helper, Insn, Reg, Size, Width,
     check::target_offset,
     insn::{Alu, Bits, Callee, Imm64, Jmp, Operand, Swap},
 };
 
-/// The register that always holds zero; no instruction can name it.
-const ZERO: u8 = 11;
+const TAIL_CALL: i32 = Helper::TailCall.id();
 
-/// One operation. The suffix is the operand width; `Load`s are zero-extending unless `Sx`.
+/// The number of a register: an index that needs no check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[rustfmt::skip] // They are numbers.
+pub(super) enum Index {
+    R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10,
+    /// Always holds zero; no instruction can name it.
+    Zero,
+}
+
+impl Index {
+    /// As an index, which the compiler knows to be below 12.
+    #[inline(always)]
+    pub(super) fn at(self) -> usize {
+        self as usize
+    }
+}
+
+/// One operation. The number is the operand width in bits; `Load`s are zero-extending unless `Sx`.
+/// With `D` the destination operand is the value that was last set, with `S` the source operand,
+/// whatever the register holds: see [`forward`](super::forward).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Code {
     Add64,
+    Add64D,
+    Add64S,
     Sub64,
+    Sub64D,
+    Sub64S,
     Mul64,
+    Mul64D,
+    Mul64S,
     Div64,
     SDiv64,
     Or64,
+    Or64D,
+    Or64S,
     And64,
+    And64D,
+    And64S,
     Lsh64,
+    Lsh64D,
+    Lsh64S,
     Rsh64,
+    Rsh64D,
+    Rsh64S,
     Mod64,
     SMod64,
     Xor64,
+    Xor64D,
+    Xor64S,
     Mov64,
+    Mov64S,
     Arsh64,
     Neg64,
     Add32,
+    Add32D,
+    Add32S,
     Sub32,
     Mul32,
+    Mul32D,
+    Mul32S,
     Div32,
     SDiv32,
     Or32,
+    Or32D,
+    Or32S,
     And32,
+    And32D,
+    And32S,
     Lsh32,
+    Lsh32D,
+    Lsh32S,
     Rsh32,
+    Rsh32D,
+    Rsh32S,
     Mod32,
     SMod32,
     Xor32,
+    Xor32D,
+    Xor32S,
     Mov32,
+    Mov32S,
     Arsh32,
     Neg32,
     MovSx8To64,
@@ -59,12 +110,15 @@ pub(super) enum Code {
     Swap16,
     Swap32,
     Swap64,
-    Nothing,
     LoadImm64,
     Load8,
+    Load8S,
     Load16,
+    Load16S,
     Load32,
+    Load32S,
     Load64,
+    Load64S,
     LoadSx8,
     LoadSx16,
     LoadSx32,
@@ -96,24 +150,27 @@ pub(super) enum Code {
     SLe32,
     Goto,
     MayGoto,
-    /// Atomics, ordered accesses, legacy loads: rare, and run from the [`Insn`] itself.
+    /// Atomics, ordered accesses, legacy loads, arguments beyond the fifth: rare, and run from the [`Insn`] itself.
     Rare,
     /// A helper function with id `imm`.
     CallHelper,
     CallLocal,
+    /// Helper 12, which does not return if it succeeds.
+    TailCall,
+    /// What `registers[src]` says: the address of a function, or the id of a helper.
+    CallRegister,
     Exit,
     /// Traps with the refusal number `extra`.
     Refuse,
 }
 
-/// One slot of a program that runs.
+/// One instruction of a program that runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Op {
     pub(super) code: Code,
-    pub(super) dst: u8,
-    pub(super) src: u8,
-    /// Absolute target of a jump, sign-extended offset of a store, or index of a refusal or of a
-    /// rare instruction.
+    pub(super) dst: Index,
+    pub(super) src: Index,
+    /// Index of the target of a jump, offset of a store (sign-extended), or index of a refusal.
     pub(super) extra: u32,
     /// Added to `registers[src]`: the immediate, or the offset of a load.
     pub(super) imm: u64,
@@ -122,12 +179,16 @@ pub(super) struct Op {
 /// A program that runs.
 #[derive(Clone, Debug)]
 pub(super) struct Decoded {
-    /// By slot; behind the last slot come the traps of jumps without a target.
+    /// By instruction; behind the last one come the traps of running off the end and of jumps
+    /// without a target. The last one is always a trap, so that no index is ever beyond.
     pub(super) ops: Vec<Op>,
-    /// By slot; the second half of a wide instruction repeats the first.
     pub(super) insns: Vec<Insn>,
+    /// The first slot of each instruction.
+    pub(super) slots: Vec<u32>,
     /// Why an operation refuses, by [`Op::extra`].
     pub(super) refusals: Vec<Refusal>,
+    /// Where the functions start whose addresses the program takes, ascending.
+    functions: Vec<usize>,
 }
 
 /// An operation that traps.
@@ -153,56 +214,87 @@ fn sign_extended(imm: i32) -> u64 {
 }
 
 fn op(code: Code, dst: Reg) -> Op {
-    Op { code, dst: dst.number(), src: ZERO, extra: 0, imm: 0 }
+    Op { code, dst: index(dst), src: Index::Zero, extra: 0, imm: 0 }
 }
 
-/// Decode `insns`. Every slot can be executed; none can jump anywhere but to a slot of `ops`.
+fn index(reg: Reg) -> Index {
+    match reg {
+        Reg::R0 => Index::R0,
+        Reg::R1 => Index::R1,
+        Reg::R2 => Index::R2,
+        Reg::R3 => Index::R3,
+        Reg::R4 => Index::R4,
+        Reg::R5 => Index::R5,
+        Reg::R6 => Index::R6,
+        Reg::R7 => Index::R7,
+        Reg::R8 => Index::R8,
+        Reg::R9 => Index::R9,
+        Reg::R10 => Index::R10,
+    }
+}
+
+/// Decode `insns`. Every operation can be executed; none can go anywhere but to another one.
 pub(super) fn decode(insns: &[Insn], maps: &impl MapPlaces) -> Decoded {
-    let mut by_slot = Vec::with_capacity(insns.len());
+    let mut slots = Vec::with_capacity(insns.len());
+    // By slot: the instruction that starts there.
     let mut starts = Vec::with_capacity(insns.len());
-    for insn in insns {
-        for half in 0..insn.slots() {
-            by_slot.push(*insn);
-            starts.push(half == 0);
+    for (at, insn) in insns.iter().enumerate() {
+        slots.push(number(starts.len()));
+        starts.push(Some(number(at)));
+        if insn.is_wide() {
+            starts.push(None);
         }
     }
-    let slot_count = number(by_slot.len());
-    let mut decoded = Decoded { ops: Vec::new(), insns: by_slot, refusals: Vec::new() };
+    let mut decoded = Decoded {
+        ops: Vec::new(),
+        insns: insns.to_vec(),
+        slots,
+        refusals: Vec::new(),
+        functions: Vec::new(),
+    };
+    decoded.ops.reserve_exact(insns.len() + 1);
+    let count = number(insns.len());
+    // Where control may come from elsewhere than the operation before.
+    let mut entered = vec![false; insns.len()];
     let mut stray = Vec::new();
-    for slot in 0..slot_count {
-        let at = position(slot);
-        let insn = decoded.insns[at];
-        if !starts[at] {
-            let here = decoded.refuse(slot, TrapReason::NoInstruction { target: slot.into() });
-            decoded.ops.push(here);
-            continue;
-        }
-        let mut ready = match one(&insn, slot, maps) {
+    for (at, insn) in insns.iter().enumerate() {
+        let slot = decoded.slots[at];
+        let mut ready = match one(insn, slot, maps) {
             Ok(ready) => ready,
             Err(reason) => decoded.refuse(slot, reason),
         };
-        // The address of a function (wide) has a distance too, but does not go there.
-        if let Some(off) = target_offset(&insn)
-            && !insn.is_wide()
-        {
+        if let Some(off) = target_offset(insn) {
             let target = i64::from(slot) + 1 + off;
-            match u32::try_from(target) {
-                // Slot `slot_count` is the trap of running off the end.
-                Ok(to) if to < slot_count && starts[position(to)] => ready.extra = to,
-                _ => {
-                    ready.extra = slot_count + 1 + number(stray.len());
+            let start = usize::try_from(target).ok().and_then(|to| starts.get(to).copied());
+            match start.flatten() {
+                // The address of a function (wide) does not go there yet.
+                Some(start) if insn.is_wide() => decoded.functions.push(position(start)),
+                None if insn.is_wide() => {}
+                Some(start) => {
+                    entered[position(start)] = true;
+                    ready.extra = start;
+                }
+                None => {
                     stray.push((slot, target));
+                    ready.extra = count + number(stray.len());
                 }
             }
         }
         decoded.ops.push(ready);
     }
-    let end = decoded.refuse(slot_count.saturating_sub(1), TrapReason::RanOffEnd);
+    let last = number(starts.len()).saturating_sub(1);
+    let end = decoded.refuse(last, TrapReason::RanOffEnd);
     decoded.ops.push(end);
     for (slot, target) in stray {
         let trap = decoded.refuse(slot, TrapReason::NoInstruction { target });
         decoded.ops.push(trap);
     }
+    decoded.functions.sort_unstable();
+    decoded.functions.dedup();
+    for function in &decoded.functions {
+        entered[*function] = true;
+    }
+    forward(&mut decoded.ops, insns, &entered);
     decoded
 }
 
@@ -210,7 +302,23 @@ impl Decoded {
     fn refuse(&mut self, slot: u32, reason: TrapReason) -> Op {
         let extra = number(self.refusals.len());
         self.refusals.push(Refusal { slot, reason });
-        Op { code: Code::Refuse, dst: ZERO, src: ZERO, extra, imm: 0 }
+        Op { code: Code::Refuse, dst: Index::Zero, src: Index::Zero, extra, imm: 0 }
+    }
+
+    /// The first slot of the operation with this index.
+    pub(super) fn slot(&self, at: usize) -> u32 {
+        match self.slots.get(at) {
+            Some(slot) => *slot,
+            // A trap behind the last instruction.
+            None => self.slots.last().copied().unwrap_or(0),
+        }
+    }
+
+    /// The operation at which the function at this slot starts, if the program takes its address.
+    pub(super) fn function(&self, slot: u64) -> Option<usize> {
+        let slot = u32::try_from(slot).ok()?;
+        let at = self.slots.binary_search(&slot).ok()?;
+        self.functions.binary_search(&at).is_ok().then_some(at)
     }
 }
 
@@ -218,8 +326,8 @@ fn number(length: usize) -> u32 {
     u32::try_from(length).expect("a program has at most SLOTS_MAX slots")
 }
 
-fn position(slot: u32) -> usize {
-    usize::try_from(slot).expect("addresses have 32 bits or more")
+fn position(number: u32) -> usize {
+    usize::try_from(number).expect("addresses have 32 bits or more")
 }
 
 /// `insn` without its jump target.
@@ -272,7 +380,7 @@ fn one(insn: &Insn, slot: u32, maps: &impl MapPlaces) -> Result<Op, TrapReason> 
                     return Err(TrapReason::NotInIsa { what: "sign extension to its own width" });
                 }
             };
-            Op { src: base.number(), imm: sign_extended(off.into()), ..op(code, dst) }
+            Op { src: index(base), imm: sign_extended(off.into()), ..op(code, dst) }
         }
         Insn::Store { size, base, off, src } => {
             let code = match size {
@@ -299,19 +407,18 @@ fn one(insn: &Insn, slot: u32, maps: &impl MapPlaces) -> Result<Op, TrapReason> 
         Insn::AddrSpaceCast { .. } => {
             return Err(TrapReason::NotInIsa { what: "a cast between address spaces" });
         }
-        Insn::LoadArgument { .. } | Insn::StoreArgument { .. } => {
-            return Err(TrapReason::NotInIsa { what: "an argument beyond the fifth" });
-        }
+        Insn::LoadArgument { .. } | Insn::StoreArgument { .. } => op(Code::Rare, Reg::R0),
         Insn::GotoX { .. } => {
             return Err(TrapReason::NotInIsa { what: "gotox" });
         }
+        Insn::Call(Callee::Helper(TAIL_CALL)) => op(Code::TailCall, Reg::R0),
         Insn::Call(Callee::Helper(id)) => {
             Op { imm: sign_extended(id), ..op(Code::CallHelper, Reg::R0) }
         }
         Insn::Call(Callee::Local(_)) => op(Code::CallLocal, Reg::R0),
         Insn::Call(Callee::Kfunc { btf_id, .. }) => return Err(TrapReason::Kfunc { btf_id }),
         Insn::Call(Callee::Register(register)) => {
-            return Err(TrapReason::CallRegister { register: register.number() });
+            Op { src: index(register), ..op(Code::CallRegister, Reg::R0) }
         }
         Insn::Exit => op(Code::Exit, Reg::R0),
     })
@@ -319,8 +426,8 @@ fn one(insn: &Insn, slot: u32, maps: &impl MapPlaces) -> Result<Op, TrapReason> 
 
 fn with_operand(op: Op, src: Operand) -> Op {
     match src {
-        Operand::Reg(src) => Op { src: src.number(), imm: 0, ..op },
-        Operand::Imm(imm) => Op { src: ZERO, imm: sign_extended(imm), ..op },
+        Operand::Reg(src) => Op { src: index(src), imm: 0, ..op },
+        Operand::Imm(imm) => Op { src: Index::Zero, imm: sign_extended(imm), ..op },
     }
 }
 
@@ -367,9 +474,10 @@ fn writes_frame_pointer(insn: &Insn) -> bool {
 fn swap_code(kind: Swap, bits: Bits) -> Result<Code, TrapReason> {
     Ok(match (kind, bits) {
         // The machine is little endian, as every target of ours.
+        // Their source operand is zero.
         (Swap::Le, Bits::B16) => Code::Truncate16,
         (Swap::Le, Bits::B32) => Code::Add32, // `+= 0`: truncates
-        (Swap::Le, Bits::B64) => Code::Nothing,
+        (Swap::Le, Bits::B64) => Code::Or64,  // `|= 0`
         (Swap::Be | Swap::Bswap, Bits::B16) => Code::Swap16,
         (Swap::Be | Swap::Bswap, Bits::B32) => Code::Swap32,
         (Swap::Be | Swap::Bswap, Bits::B64) => Code::Swap64,

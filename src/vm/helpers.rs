@@ -7,10 +7,10 @@ use super::{
     context::{Fields, SkbHook},
     machine::World,
     maps::errno,
-    memory::{Access, address, narrow, region, split, widen},
+    memory::{Access, address, narrow, region, split},
     trap::TrapReason,
 };
-use crate::assembler::Helper;
+use crate::assembler::{Helper, MapKind};
 
 /// Most bytes a helper may be asked to copy (`BPF_MAX_VAR_SIZ`, exclusive).
 const COPY_BYTES_LIMIT: u64 = 1 << 29;
@@ -23,14 +23,22 @@ const TC_ACT_REDIRECT: u64 = 7;
 
 impl World {
     /// Call the helper with this id; `args` are `r1` to `r5`. The result is `r0`.
+    #[cold]
     pub(super) fn call(&mut self, id: i64, args: [u64; 5]) -> Result<u64, TrapReason> {
         let helper = i32::try_from(id).ok().and_then(Helper::from_id);
         let Some(helper) = helper else { return Err(TrapReason::UnknownHelper { id }) };
         match helper {
             Helper::MapLookupElem => self.map_lookup(helper, args),
             Helper::MapUpdateElem => self.map_update(helper, args),
+            Helper::MapDeleteElem => self.map_delete(helper, args),
             Helper::KtimeGetNs => Ok(self.ktime_ns),
             Helper::GetSmpProcessorId => Ok(0),
+            // The loop makes tail calls; what comes here is one through a register.
+            Helper::TailCall => Err(self.not_available(helper)),
+            Helper::RingbufOutput => self.ringbuf_output(helper, args),
+            Helper::RingbufReserve => self.ringbuf_reserve(helper, args),
+            Helper::RingbufSubmit => self.ringbuf_finish(helper, args, true),
+            Helper::RingbufDiscard => self.ringbuf_finish(helper, args, false),
             Helper::SkbLoadBytes => match self.fields {
                 Fields::Skb(_) => self.skb_load_bytes(helper, args),
                 Fields::Xdp { .. } | Fields::Memory => Err(self.not_available(helper)),
@@ -39,7 +47,7 @@ impl World {
             Helper::XdpGetBuffLen => match self.fields {
                 Fields::Xdp { .. } => {
                     context_argument(helper, args[0])?;
-                    Ok(self.packet_bytes())
+                    Ok(self.memory.packet_bytes())
                 }
                 Fields::Skb(_) | Fields::Memory => Err(self.not_available(helper)),
             },
@@ -96,6 +104,30 @@ impl World {
         Ok(self.update_map(map, &key, &value, args[3]).cast_unsigned())
     }
 
+    fn map_delete(&mut self, helper: Helper, args: [u64; 5]) -> Result<u64, TrapReason> {
+        let map = self.map_argument(helper, args[0])?;
+        let key_bytes = self.maps[map].spec.key_bytes.into();
+        let key = self.readable(args[1], key_bytes)?.to_vec();
+        Ok(self.maps[map].delete(&key).cast_unsigned())
+    }
+
+    /// The program that `bpf_tail_call(r1, r2, r3)` goes to; nothing if the array has none there.
+    #[cold]
+    pub(super) fn tail_call(&self, args: [u64; 3]) -> Result<Option<usize>, TrapReason> {
+        let helper = Helper::TailCall;
+        match self.fields {
+            Fields::Xdp { .. } | Fields::Skb(_) => context_argument(helper, args[0])?,
+            Fields::Memory => {}
+        }
+        let (number, offset) = split(args[1]);
+        match self.maps.get(narrow(offset)) {
+            Some(state) if number == region::MAPS && state.spec.kind == MapKind::ProgArray => {
+                Ok(state.program(low32(args[2])))
+            }
+            _ => Err(argument(helper, 2, args[1], "it is not a program array")),
+        }
+    }
+
     /// Update an entry as `bpf_map_update_elem` does; 0 or an error number.
     pub(super) fn update_map(&mut self, map: usize, key: &[u8], value: &[u8], flags: u64) -> i64 {
         let state = &mut self.maps[map];
@@ -120,8 +152,7 @@ impl World {
 
     /// Copy packet bytes, which must exist, to a buffer, which was checked.
     fn copy_packet(&mut self, offset: u64, buffer: u64, length: u64) {
-        let from = narrow(offset)..narrow(offset + length);
-        let packet = self.memory.region(region::PACKET).bytes[from].to_vec();
+        let packet = self.memory.packet(offset, length).expect("compared with its length");
         let to = self.memory.bytes_mut(buffer, length).expect("checked by buffer_argument");
         to.copy_from_slice(&packet);
     }
@@ -132,7 +163,7 @@ impl World {
         context_argument(helper, args[0])?;
         self.buffer_argument(helper, args)?;
         let (offset, buffer, length) = (u64::from(low32(args[1])), args[2], args[3]);
-        if offset > 0x7fff_ffff || offset + length > self.packet_bytes() {
+        if offset > 0x7fff_ffff || offset + length > self.memory.packet_bytes() {
             let to = self.memory.bytes_mut(buffer, length).expect("checked by buffer_argument");
             to.fill(0);
             return Ok(errno::EFAULT.cast_unsigned());
@@ -150,7 +181,7 @@ impl World {
         if offset > 0xffff || length > 0xffff {
             return Ok(errno::EFAULT.cast_unsigned());
         }
-        if offset + length > self.packet_bytes() {
+        if offset + length > self.memory.packet_bytes() {
             return Ok(errno::EINVAL.cast_unsigned());
         }
         self.copy_packet(offset, buffer, length);
@@ -172,14 +203,9 @@ impl World {
         self.redirected_to = Some(ifindex);
         Ok(action)
     }
-
-    /// Bytes of the whole packet, the fragments included.
-    pub(super) fn packet_bytes(&self) -> u64 {
-        widen(self.memory.region(region::PACKET).bytes.len())
-    }
 }
 
-fn argument(helper: Helper, argument: u8, value: u64, what: &'static str) -> TrapReason {
+pub(super) fn argument(helper: Helper, argument: u8, value: u64, what: &'static str) -> TrapReason {
     TrapReason::HelperArgument { helper: helper.name(), argument, value, what }
 }
 

@@ -1,5 +1,5 @@
-//! Maps: array and per-CPU array (of one CPU), and the hash kinds. Ring buffers and program arrays
-//! can be declared and referred to; using one is a trap with its name.
+//! Maps: array and per-CPU array (of one CPU), the hash kinds, program arrays; ring buffers are in
+//! [`ringbuf`](super::ringbuf).
 //!
 //! Return values follow `kernel/bpf/arraymap.c` and `hashtab.c`. Two differences remain. A hash
 //! value that is updated keeps its address, where the kernel puts the new value elsewhere; and a
@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use super::{
     decode::MapPlaces,
-    memory::{Memory, Region, address, narrow, region},
+    memory::{Memory, Region, address, narrow, region, widen},
+    ringbuf::Ring,
     trap::TrapReason,
 };
 use crate::assembler::{MapKind, MapSpec};
@@ -24,11 +25,15 @@ pub const KEY_BYTES_MAX: u32 = 512;
 /// Error numbers of the kernel, as helpers return them.
 pub(super) mod errno {
     pub(in crate::vm) const ENOENT: i64 = -2;
+    pub(in crate::vm) const EAGAIN: i64 = -11;
     pub(in crate::vm) const E2BIG: i64 = -7;
     pub(in crate::vm) const EFAULT: i64 = -14;
     pub(in crate::vm) const EEXIST: i64 = -17;
     pub(in crate::vm) const EINVAL: i64 = -22;
 }
+
+/// Bytes of a page, of which a ring buffer has whole ones.
+const PAGE_BYTES: u32 = 4096;
 
 const BPF_NOEXIST: u64 = 1;
 const BPF_EXIST: u64 = 2;
@@ -64,6 +69,32 @@ pub enum SetupError {
         /// What is wrong.
         what: &'static str,
     },
+    /// A map that the machine does not have.
+    #[error("there is no map {map}; the program has {maps}")]
+    NoSuchMap {
+        /// The index asked for.
+        map: usize,
+        /// How many there are.
+        maps: usize,
+    },
+    /// A tail call target where none can be.
+    #[error("map {map} ({name}) takes no program at index {index}: {what}")]
+    TailCall {
+        /// Index of the map.
+        map: usize,
+        /// Its name.
+        name: String,
+        /// The index in the map.
+        index: u32,
+        /// Why not.
+        what: String,
+    },
+    /// Too many programs for tail calls.
+    #[error("the machine has {limit} programs, which is the limit")]
+    TooManyPrograms {
+        /// How many there may be.
+        limit: usize,
+    },
     /// Too many instructions.
     #[error("the program has {slots} slots; the limit is {limit}")]
     TooManySlots {
@@ -85,6 +116,12 @@ pub(super) struct MapState {
     /// For an LRU hash: when each block was last used, in `clock` ticks.
     used: Vec<u64>,
     clock: u64,
+    /// For hash kinds: blocks of deleted keys.
+    free: Vec<u64>,
+    /// For a program array: index to number of the program.
+    programs: BTreeMap<u32, usize>,
+    /// For a ring buffer.
+    pub(super) ring: Ring,
 }
 
 /// How a map is keyed.
@@ -118,33 +155,48 @@ pub(super) fn create(specs: &[MapSpec]) -> Result<(Vec<MapState>, Vec<Region>), 
             return Err(SetupError::MapSpec { map, name: spec.name.clone(), what });
         }
         let stride = u64::from(spec.value_bytes).next_multiple_of(8);
-        let (value_bytes, blocks) = match keying(spec.kind) {
-            Keying::Index => (spec.value_bytes, u64::from(spec.entries_max)),
-            // Blocks are added as keys appear, but the limit counts all that may.
-            Keying::Hash { .. } => (spec.value_bytes, 0),
-            Keying::None => (0, 0),
+        let entry_bytes = match spec.kind {
+            MapKind::RingBuf => 1,
+            MapKind::ProgArray => 0,
+            MapKind::Array
+            | MapKind::PerCpuArray
+            | MapKind::Hash
+            | MapKind::PerCpuHash
+            | MapKind::LruHash => stride,
         };
-        if keying(spec.kind) != Keying::None {
-            total = total.saturating_add(stride.saturating_mul(spec.entries_max.into()));
-        }
+        total = total.saturating_add(entry_bytes.saturating_mul(spec.entries_max.into()));
         if total > MAP_BYTES_MAX {
             return Err(SetupError::MapsTooLarge { bytes: total, limit: MAP_BYTES_MAX });
         }
-        let number = region::VALUES + super::memory::widen(map);
+        let number = region::VALUES + widen(map);
         states.push(MapState {
             spec: spec.clone(),
             region: number,
             keys: BTreeMap::new(),
             used: Vec::new(),
             clock: 0,
+            free: Vec::new(),
+            programs: BTreeMap::new(),
+            ring: Ring::new(spec.entries_max),
         });
-        regions.push(Region::blocks(value_bytes.into(), blocks));
+        let value_bytes = spec.value_bytes.into();
+        regions.push(match keying(spec.kind) {
+            Keying::Index if spec.entries_max == 1 => Region::flat(value_bytes),
+            Keying::Index => Region::blocks(value_bytes, spec.entries_max.into()),
+            // Blocks are added as keys appear, but the limit counts all that may.
+            Keying::Hash { .. } => Region::blocks(value_bytes, 0),
+            Keying::None => Region::default(),
+        });
     }
     Ok((states, regions))
 }
 
 fn malformed(spec: &MapSpec) -> Option<&'static str> {
     let keying = keying(spec.kind);
+    if spec.kind == MapKind::RingBuf {
+        let pages = spec.entries_max.is_power_of_two() && spec.entries_max >= PAGE_BYTES;
+        return (!pages).then_some("a ring buffer has a power of two of bytes, 4096 or more");
+    }
     if keying == Keying::None {
         return None;
     }
@@ -162,15 +214,67 @@ fn malformed(spec: &MapSpec) -> Option<&'static str> {
 }
 
 impl MapState {
-    /// Forget all entries of a hash; an array's values become zero.
+    /// Forget all entries of a hash and all records of a ring buffer; an array's values become
+    /// zero. A program array keeps its programs.
     pub(super) fn reset(&mut self, values: &mut Region) {
         self.keys.clear();
         self.used.clear();
         self.clock = 0;
+        self.free.clear();
+        self.ring = Ring::new(self.spec.entries_max);
         match keying(self.spec.kind) {
-            Keying::Index => values.bytes.fill(0),
-            Keying::Hash { .. } => *values = Region::blocks(values.block_bytes, 0),
+            Keying::Index => values.clear(),
+            Keying::Hash { .. } => *values = Region::blocks(values.block_bytes(), 0),
             Keying::None => {}
+        }
+    }
+
+    /// Put a program into a program array; `map` is the index of this map.
+    pub(super) fn set_program(
+        &mut self,
+        map: usize,
+        index: u32,
+        program: usize,
+    ) -> Result<(), SetupError> {
+        let limit = self.spec.entries_max;
+        let kind = self.spec.kind;
+        let what = if kind != MapKind::ProgArray {
+            Some(format!("its kind is {}", kind.name()))
+        } else if index >= limit {
+            Some(format!("it has {limit} entries"))
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            let name = self.spec.name.clone();
+            return Err(SetupError::TailCall { map, name, index, what });
+        }
+        self.programs.insert(index, program);
+        Ok(())
+    }
+
+    /// The program at `index` of a program array.
+    pub(super) fn program(&self, index: u32) -> Option<usize> {
+        self.programs.get(&index).copied()
+    }
+
+    /// The records of a ring buffer, which has room again.
+    pub(super) fn take_records(&mut self) -> Vec<Vec<u8>> {
+        self.ring.take()
+    }
+
+    /// `bpf_map_delete_elem`: 0 or an error number. The value stays where it is until the block
+    /// gets another one, as it does for a reader in the kernel.
+    pub(super) fn delete(&mut self, key: &[u8]) -> i64 {
+        match keying(self.spec.kind) {
+            Keying::Index | Keying::None => errno::EINVAL,
+            Keying::Hash { .. } => match self.keys.remove(key) {
+                Some(block) => {
+                    self.free.push(block);
+                    0
+                }
+                None => errno::ENOENT,
+            },
         }
     }
 
@@ -272,8 +376,8 @@ impl MapState {
         if flags == BPF_EXIST {
             return Err(errno::ENOENT);
         }
-        let block = if values.blocks < self.spec.entries_max.into() {
-            values.grow()
+        let block = if self.keys.len() < narrow(self.spec.entries_max.into()) {
+            self.free.pop().unwrap_or_else(|| values.grow())
         } else if lru {
             self.evict()
         } else {
@@ -316,7 +420,7 @@ impl Places<'_> {
 impl MapPlaces for Places<'_> {
     fn object(&self, map: i32) -> Result<u64, TrapReason> {
         let (at, _) = self.state(map)?;
-        Ok(address(region::MAPS, super::memory::widen(at)))
+        Ok(address(region::MAPS, widen(at)))
     }
 
     fn value(&self, map: i32, offset: i32) -> Result<u64, TrapReason> {

@@ -5,13 +5,16 @@ use super::{
     alu::{low8, low16, low32},
     context::Fields,
     machine::{CLOBBERED, Registers, World},
-    memory::{Access, address, narrow, region, split},
+    memory::{Access, address, region, split},
     trap::TrapReason,
 };
-use crate::assembler::{Insn, Reg, Size, Width, insn::AtomicOp};
+use crate::assembler::{Insn, Operand, Reg, Size, Width, insn::AtomicOp};
 
 /// Lowest offset of a legacy load that means a header (`include/uapi/linux/filter.h`).
 const SKF_LL_OFF: i32 = -0x20_0000;
+
+/// Arguments beyond the fifth that a function may have (`MAX_BPF_FUNC_ARGS` less the registers).
+pub(super) const ARGUMENTS_MAX: usize = 7;
 
 fn get(registers: &Registers, reg: Reg) -> u64 {
     registers[usize::from(reg.number())]
@@ -22,10 +25,13 @@ fn set(registers: &mut Registers, reg: Reg, value: u64) {
 }
 
 impl World {
-    /// Execute an instruction that has no code of its own. `false` ends the program with 0.
+    /// Execute an instruction that has no code of its own, at this depth of calls. `false` ends the
+    /// program with 0.
+    #[cold]
     pub(super) fn rare(
         &mut self,
         insn: &Insn,
+        depth: usize,
         registers: &mut Registers,
     ) -> Result<bool, TrapReason> {
         match *insn {
@@ -47,6 +53,17 @@ impl World {
                 let index = index.map_or(0, |index| get(registers, index));
                 return self.legacy_load(size, index.wrapping_add(sign(imm)), registers);
             }
+            Insn::LoadArgument { dst, off } => {
+                let value = self.arguments[depth][argument(off)?];
+                set(registers, dst, value);
+            }
+            Insn::StoreArgument { off, src } => {
+                let value = match src {
+                    Operand::Reg(src) => get(registers, src),
+                    Operand::Imm(imm) => sign(imm),
+                };
+                self.arguments[depth + 1][argument(off.wrapping_neg())?] = value;
+            }
             Insn::Alu { .. }
             | Insn::MovSx { .. }
             | Insn::AddrSpaceCast { .. }
@@ -55,8 +72,6 @@ impl World {
             | Insn::LoadImm64 { .. }
             | Insn::Load { .. }
             | Insn::Store { .. }
-            | Insn::LoadArgument { .. }
-            | Insn::StoreArgument { .. }
             | Insn::Jump { .. }
             | Insn::Goto { .. }
             | Insn::GotoLong { .. }
@@ -160,9 +175,7 @@ impl World {
             }
             start @ 0.. => start.cast_unsigned(),
         };
-        let start = narrow(start.into());
-        let packet = &self.memory.region(region::PACKET).bytes;
-        let Some(bytes) = packet.get(start..start + usize::from(size.bytes())) else {
+        let Some(bytes) = self.memory.packet(start.into(), size.bytes().into()) else {
             return Ok(false);
         };
         let value = bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
@@ -171,6 +184,15 @@ impl World {
         registers[1..=5].fill(CLOBBERED);
         Ok(true)
     }
+}
+
+/// Which of the arguments beyond the fifth is `off` bytes from `r11`: 8 for the first of them.
+fn argument(off: i16) -> Result<usize, TrapReason> {
+    let slots = usize::try_from(off).ok().filter(|off| off.is_multiple_of(8));
+    let index = slots.and_then(|off| (off / 8).checked_sub(1));
+    index
+        .filter(|index| *index < ARGUMENTS_MAX)
+        .ok_or(TrapReason::NotInIsa { what: "an argument beyond the twelfth, or none" })
 }
 
 fn offset(off: i16) -> u64 {

@@ -6,14 +6,39 @@ use super::memory::Access;
 
 /// A run that stopped without an answer: where, why, and with what in the registers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("slot {slot}: {reason}")]
+#[error("{}slot {slot}: {reason}", of_program(*program))]
 pub struct Trap {
+    /// The program: 0 unless it was [tail called](super::Machine::set_tail_call).
+    pub program: usize,
     /// The slot of the instruction that could not be executed.
     pub slot: u32,
     /// What was wrong.
     pub reason: TrapReason,
     /// `r0` to `r10` before that instruction.
     pub registers: Box<[u64; 11]>,
+    /// Where the registers that are addresses point to, in words: `packet+62`.
+    pub places: Box<[Option<String>; 11]>,
+}
+
+fn of_program(program: usize) -> String {
+    if program == 0 { String::new() } else { format!("program {program}, ") }
+}
+
+impl Trap {
+    /// The registers as text, in lines of at most four: `r1=0x2000000000000 (packet+0)`.
+    pub fn describe_registers(&self) -> Vec<String> {
+        let all: Vec<String> = self
+            .registers
+            .iter()
+            .zip(self.places.iter())
+            .enumerate()
+            .map(|(number, (value, place))| match place {
+                Some(place) => format!("r{number}={value:#x} ({place})"),
+                None => format!("r{number}={value:#x}"),
+            })
+            .collect();
+        all.chunks(4).map(|line| line.join("  ")).collect()
+    }
 }
 
 /// What was wrong.
@@ -142,10 +167,12 @@ pub enum TrapReason {
         /// BTF id of the function.
         btf_id: i32,
     },
-    /// A call of an address in a register.
+    /// A call of an address in a register that is neither a function's nor the id of a helper.
     CallRegister {
-        /// The register's number.
-        register: u8,
+        /// The address.
+        address: u64,
+        /// The address in words.
+        place: String,
     },
     /// A legacy packet access that cannot be answered.
     LegacyLoad {
@@ -207,9 +234,10 @@ impl fmt::Display for TrapReason {
             Self::Kfunc { btf_id } => {
                 write!(f, "calls kernel function {btf_id}; there is no kernel here")
             }
-            Self::CallRegister { register } => {
-                write!(f, "calls the address in r{register}, which the kernel refuses")
-            }
+            Self::CallRegister { place, .. } => write!(
+                f,
+                "calls {place}, which is neither a function of the program nor the id of a helper"
+            ),
             Self::LegacyLoad { what } => write!(f, "legacy packet access: {what}"),
         }
     }

@@ -90,10 +90,7 @@ const CASTS_ALSO: &[(&str, &str, &str)] = &[
     ("src/compiler/byte_rank.rs", "at as u8", "a position below 255, in a const fn"),
     ("src/compiler/codegen/scope.rs", ") as i32", "16 bits to 32, in a const fn"),
     ("src/compiler/codegen/set.rs", "TABLE_BYTES as usize", "an array length"),
-    ("src/vm/decode.rs", "code as u8", "the discriminant of a field-less enum"),
-    ("src/vm/decode.rs", "Eq64 as u8", "the discriminant of a field-less enum"),
-    ("src/vm/decode.rs", "MayGoto as u8", "the discriminant of a field-less enum"),
-    ("src/vm/decode.rs", "CallLocal as u8", "the discriminant of a field-less enum"),
+    ("src/vm/decode.rs", "self as usize", "the discriminant of a field-less enum"),
     ("src/netlink/error.rs", "errno as i32", "the discriminants of nix's Errno are the numbers"),
 ];
 

@@ -314,7 +314,10 @@ fn a_program_runs_on_memory_and_a_trap_names_its_instruction() {
     assert_eq!(json, "{\"executed\":3,\"r0\":\"0x2c\"}\n");
     let traced = run_with(&["vm", "--mem", "002a", "--trace"], &program);
     assert_eq!((traced.out.as_str(), traced.err.lines().count()), ("0x2c\n", 3));
-    run_with(&["vm", "--mem", "00"], &program).complains(1, &["slot 0", "1 bytes"]);
+    let trapped = run_with(&["vm", "--mem", "00"], &program);
+    let registers = ["r1=0x4000000000000 (memory+0)  r2=0x1", "r10="];
+    trapped.complains(1, &["slot 0", "1 bytes", "0: r0 = *(u8 *)(r1 +1)"]);
+    trapped.complains(1, &registers);
 }
 
 #[test]

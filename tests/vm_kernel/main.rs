@@ -68,7 +68,7 @@ fn xdp_in_kernel(program: &Program, frame: &[u8]) -> (u32, Vec<u8>) {
 /// The same in the vm.
 fn xdp_in_vm(machine: &mut Machine, frame: &[u8], linear_bytes: usize) -> (u32, Vec<u8>) {
     let r0 = machine.run(Context::xdp(frame, linear_bytes, 1)).expect("no trap");
-    (low(r0), machine.packet().to_vec())
+    (low(r0), machine.packet())
 }
 
 /// What the kernel keeps of `r0`.

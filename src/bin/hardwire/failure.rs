@@ -102,6 +102,14 @@ impl Problem {
         self
     }
 
+    /// One more line below it.
+    pub(crate) fn detail(mut self, line: impl Into<String>) -> Self {
+        let snippet = self.snippet.get_or_insert_default();
+        // A string takes everything that is written to it.
+        let _ = writeln!(snippet, "  {}", printable(&line.into()));
+        self
+    }
+
     /// What to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,6 +1,6 @@
 //! Calls, frames, loops, limits, and code that cannot run.
 
-use super::{reason, run};
+use super::{reason, run, run_on};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Operand,
@@ -60,6 +60,47 @@ fn eight_frames_are_allowed_and_a_ninth_is_a_trap_with_both_numbers() {
 }
 
 #[test]
+fn a_function_gets_arguments_beyond_the_fifth() {
+    let store = |off, value| Insn::StoreArgument { off, src: Operand::Imm(value) };
+    let load = |dst, off| Insn::LoadArgument { dst, off };
+    let program = [
+        store(-8, 40),
+        Insn::StoreArgument { off: -56, src: Operand::Reg(R2) },
+        local(2),
+        load(R1, 8), // the program has none
+        Insn::Exit,
+        load(R0, 8),
+        load(R1, 56),
+        Alu::Sub.reg(R0, R1),
+        Insn::Exit,
+    ];
+    let mut memory = [0; 3];
+    assert_eq!(run_on(&program, Context::memory(&mut memory)), Ok(37));
+    for off in [-8, 0, 4, 64] {
+        assert!(matches!(
+            reason(&[load(R0, off), Insn::Exit], Context::memory(&mut [])),
+            TrapReason::NotInIsa { .. }
+        ));
+    }
+}
+
+#[test]
+fn callx_calls_a_function_by_its_address_and_a_helper_by_its_id() {
+    let function = |off| Insn::LoadImm64 { dst: R3, value: Imm64::Function(off) };
+    let callx = Insn::Call(Callee::Register(R3));
+    let double = [Alu::Mov.reg(R0, R1), Alu::Add.reg(R0, R0), Insn::Exit];
+    // Distances count from the slot behind the first half.
+    let program = [&[Alu::Mov.imm(R1, 21), function(3), callx, Insn::Exit][..], &double].concat();
+    assert_eq!(run(&program), Ok(42));
+    let helper = [Alu::Mov.imm(R3, 8), callx, Insn::Exit];
+    assert_eq!(run(&helper), Ok(0), "the number of the CPU");
+    // An address that the program never took is no function, though an instruction starts there.
+    let astray = [function(1), Alu::Add.imm(R3, 1), callx, Insn::Exit, Insn::Exit];
+    let trap = run(&astray).unwrap_err();
+    assert!(trap.to_string().contains("function at slot 3, which is neither"), "{trap}");
+}
+
+#[test]
 fn the_instruction_limit_is_a_trap_with_both_numbers_and_counts_exactly() {
     let mut machine = Machine::from_insns(&[Insn::goto(-1)], &[]).unwrap();
     assert_eq!(machine.instruction_limit(), INSTRUCTION_LIMIT);
@@ -111,9 +152,9 @@ fn code_that_cannot_run_traps_only_when_it_is_reached() {
         ),
         (
             Insn::Call(Callee::Register(R3)),
-            "slot 1: calls the address in r3, which the kernel refuses",
+            "slot 1: calls 0x0, which is neither a function of the program nor the id of a helper",
         ),
-        (Insn::Call(Callee::Helper(12)), "slot 1: calls helper 12, which is not modelled"),
+        (Insn::Call(Callee::Helper(6)), "slot 1: calls helper 6, which is not modelled"),
         (
             Insn::LoadImm64 { dst: R1, value: Imm64::MapFd(4) },
             "slot 1: refers to a map by descriptor 4, which means nothing outside the kernel",
@@ -128,7 +169,7 @@ fn code_that_cannot_run_traps_only_when_it_is_reached() {
         ),
         (
             Insn::Swap { kind: Swap::Be, bits: Bits::B8, dst: R0 },
-            "slot 1: byte order of 8 bits is not in the instruction set",
+            "slot 1: byte order of 8 bits is not in the instruction set of the machine",
         ),
         (
             Insn::LegacyLoad { size: Size::W, index: None, imm: 0 },
@@ -192,6 +233,7 @@ fn a_trace_names_slot_instruction_and_changed_registers() {
     assert!(lines[0].trim_start().starts_with("0: "), "{}", lines[0]);
     assert!(lines[0].ends_with(" r2=0x5"), "{}", lines[0]);
     assert!(lines[1].contains("*(u64 *)(r10 -8) = r2"), "{}", lines[1]);
+    assert!(lines[1].ends_with(" stack[0]-8=0x5"), "{}", lines[1]);
     assert!(lines[2].ends_with("(stack[0])"), "{}", lines[2]);
     assert!(lines[4].contains("r0=0x1234"), "{}", lines[4]);
 }

@@ -181,3 +181,25 @@ fn a_call_clobbers_r1_to_r5_and_nothing_else() {
         assert_eq!(trap.registers[6], 7);
     }
 }
+
+#[test]
+fn a_trace_shows_what_was_written_and_not_what_a_call_destroyed() {
+    let program = [
+        Alu::Mov.reg(R3, R10),
+        Alu::Add.imm(R3, -18),
+        Alu::Mov.imm(R2, 2),
+        Alu::Mov.imm(R4, 18),
+        Insn::call(Helper::XdpLoadBytes),
+        Size::W.store_imm(R10, -18, 0x1234),
+        Insn::Exit,
+    ];
+    let mut lines = Vec::new();
+    let mut machine = Machine::from_insns(&program, &[]).unwrap();
+    machine
+        .run_traced(Context::xdp(&FRAME, 20, 1), &mut |step| lines.push(step.to_string()))
+        .unwrap();
+    let copied = " stack[0]-18=0c0d0e0f101112131415161718191a1b... (18 bytes)";
+    assert!(lines[4].ends_with(copied), "{}", lines[4]);
+    assert!(!lines[4].contains("dead"), "{}", lines[4]);
+    assert!(lines[5].ends_with(" stack[0]-18=0x1234"), "{}", lines[5]);
+}

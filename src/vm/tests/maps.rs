@@ -231,3 +231,19 @@ fn specs_that_no_kernel_takes_are_refused_by_name_and_size() {
     assert_eq!(make(&many), Err(want));
     assert_eq!(make(&many[1..]), Ok(()));
 }
+
+#[test]
+fn a_deleted_key_is_gone_and_its_room_is_free() {
+    let delete = |key| {
+        let mut program = with_key(key);
+        program.extend([Insn::call(Helper::MapDeleteElem), Insn::Exit]);
+        program
+    };
+    for kind in [MapKind::Hash, MapKind::PerCpuHash] {
+        let full = [update(1, 10, ANY), update(2, 20, ANY), update(3, 30, ANY)];
+        let rest = [delete(1), delete(1), count(1), update(3, 30, ANY), count(3)];
+        let got = results(&spec(kind, 4, 8, 2), &[&full[..], &rest].concat());
+        assert_eq!(got, [0, 0, E2BIG, 0, ENOENT, 0, 0, 1], "{kind:?}");
+    }
+    assert_eq!(results(&spec(MapKind::Array, 4, 8, 2), &[delete(1)]), [EINVAL]);
+}

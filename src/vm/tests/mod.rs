@@ -9,6 +9,8 @@ mod isa;
 mod maps;
 mod memory;
 mod random;
+mod ringbuf;
+mod tail_calls;
 
 use crate::{
     assembler::{Insn, MapKind, MapSpec},

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use clap::Args;
-use hardwire::assembler::{emit, encode};
-use hardwire::vm::{Context, INSTRUCTION_LIMIT, Machine};
+use hardwire::assembler::{Insn, emit, encode};
+use hardwire::vm::{Context, INSTRUCTION_LIMIT, Machine, Trap};
 use serde_json::json;
 
 use super::find::from_hex;
@@ -19,7 +19,8 @@ Examples:
   hardwire vm --trace < program.hex
 
 The program is hex on standard input. It starts with the address of the memory in r1 and its length
-in r2 (both 0 without memory); r0 is printed. A trap is an error that names instruction and reason.";
+in r2 (both 0 without memory); r0 is printed. A trap is an error that names the slot, its instruction
+and the reason, with the registers below it.";
 
 /// Options of `vm`.
 #[derive(Args)]
@@ -28,7 +29,8 @@ pub(crate) struct Options {
     /// The memory that the program gets, as hex
     #[arg(long, value_name = "HEX", default_value = "", hide_default_value = true)]
     mem: String,
-    /// Show every instruction that runs, and what it changes, on standard error
+    /// Show every instruction that runs, with the registers and the memory that it changes, on
+    /// standard error
     #[arg(long)]
     trace: bool,
     /// Stop after this many instructions
@@ -60,11 +62,23 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         machine.run(context)
     };
     let traced = (!options.trace).then_some("--trace shows how it came there");
-    let r0 = ran.map_err(|trap| Problem::of(&trap).at(place).hint_if(traced))?;
+    let r0 = ran.map_err(|trap| trapped(&trap, &insns).at(place).hint_if(traced))?;
     if output.json() {
         output.json_line(&json!({ "r0": format!("{r0:#x}"), "executed": machine.executed() }))?;
     } else {
         writeln!(output, "{r0:#x}")?;
     }
     Ok(Ending::Done)
+}
+
+/// A trap, with the instruction and the registers below.
+fn trapped(trap: &Trap, insns: &[Insn]) -> Problem {
+    let mut slot = 0;
+    let at = insns.iter().find(|insn| {
+        let here = slot;
+        slot += insn.slots();
+        here == trap.slot
+    });
+    let insn = at.map(|insn| format!("{}: {insn}", trap.slot));
+    insn.into_iter().chain(trap.describe_registers()).fold(Problem::of(trap), Problem::detail)
 }
