@@ -167,7 +167,7 @@ impl<'a> Listing<'a> {
         self
     }
 
-    /// Show slot numbers in any case, and behind jumps the slot that they go to.
+    /// Show slot numbers in any case, and behind jumps that have no label the slot that they go to.
     #[must_use]
     pub fn slots(mut self, slots: bool) -> Self {
         self.slots = slots;
@@ -256,7 +256,7 @@ impl<'a> Listing<'a> {
         if self.bytes {
             notes.push(spaced_hex(&line.bytes));
         }
-        if let Some(to) = line.goes_to.filter(|_| self.slots) {
+        if let Some(to) = line.goes_to.filter(|_| self.slots && !self.labels) {
             notes.push(format!("to {to}"));
         }
         if !notes.is_empty() {
@@ -471,19 +471,21 @@ mod tests {
 ; bounds: 5 bytes
    0: (bf) r2 = r7
    1: (07) r2 += 5
-   2: (2d) if r2 > r8 goto L9                      ; to 9
+   2: (2d) if r2 > r8 goto L9
 ; confirm: \"GET \" at +0
    3: (61) r3 = *(u32 *)(r7 +0)
-   4: (56) if w3 != 0x20544547 goto L9             ; to 9
+   4: (56) if w3 != 0x20544547 goto L9
 ; confirm: 0x2f at +4
    5: (71) r3 = *(u8 *)(r7 +4)
-   6: (56) if w3 != 0x2f goto L9                   ; to 9
+   6: (56) if w3 != 0x2f goto L9
 ; verdict: pass\\nor\\u{1b}[31m drop
    7: (b7) r0 = 1
    8: (95) exit
       … 2 more
 ";
         assert_eq!(Listing::new(&image).labels(true).slots(true).short(2, 100).to_string(), want);
+        let text = Listing::new(&image).slots(true).to_string();
+        assert!(text.contains("goto pc+6                    ; to 9\n"), "{text}");
         let text = Listing::new(&image).short(2, 4).to_string();
         assert!(text.ends_with("goto pc+4\n      … 6 more\n"), "{text}");
     }
@@ -513,7 +515,7 @@ mod tests {
 ; entry: start
 .function main
    0: (18) r2 = map[counters]                      ; 18 52 00 00 00 00 00 00 00 00 00 00 00 00 00 00
-   2: (85) call twice                              ; 85 10 00 00 01 00 00 00 ; to 4
+   2: (85) call twice                              ; 85 10 00 00 01 00 00 00
    3: (95) exit                                    ; 95 00 00 00 00 00 00 00
 .function twice
    4: (b7) r0 = 2                                  ; b7 00 00 00 02 00 00 00

@@ -20,6 +20,7 @@ pub mod program;
 mod sys;
 pub mod test_run;
 pub mod verifier_log;
+pub mod xlated;
 
 pub use capability::{Capabilities, Capability};
 pub use error::{LoadError, MapError, TestRunError};

@@ -22,6 +22,7 @@ use super::{
         self,
         program::{FunctionRecord, LineRecord, Load, Loaded, Log, Types},
     },
+    xlated,
 };
 use crate::assembler::{
     Insn, MapKind, ProgramImage, ProgramKind, btf::ProgramTypes, encode, insn::Imm64,
@@ -213,6 +214,28 @@ impl Program {
     /// The kernel's.
     pub fn xlated(&self) -> io::Result<Vec<[u8; 8]>> {
         sys::object::prog_insns(self.as_fd())
+    }
+}
+
+impl Program {
+    /// Its instructions as text, as the verifier left them; see [`xlated`](super::xlated).
+    ///
+    /// # Errors
+    ///
+    /// The kernel's. An empty text is no error: the kernel hides the instructions.
+    pub fn xlated_lines(&self) -> io::Result<Vec<xlated::Line>> {
+        let slots = self.xlated()?;
+        let code = sys::object::prog_code(self.as_fd())?;
+        Ok(xlated::lines(&slots, &code.addresses))
+    }
+
+    /// Its machine code by function.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's. No function is no error: see [`Jited`](xlated::Jited).
+    pub fn jited(&self) -> io::Result<xlated::Jited> {
+        Ok(xlated::Jited::of(sys::object::prog_code(self.as_fd())?))
     }
 }
 

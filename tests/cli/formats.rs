@@ -1,5 +1,9 @@
 //! What programs read from us, to the byte; and what people read, as far as it carries meaning.
 
+use hardwire::{
+    assembler::parse::{Assembled, assemble},
+    loader::{LoadOptions, Program},
+};
 use serde_json::{Value, json};
 
 use crate::captures::{four, pcap, udp};
@@ -242,6 +246,35 @@ fn every_form_of_a_program_is_the_same_program() {
     let raw: String =
         std::fs::read(&file.path).expect("bytes").iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(raw, hex.replace('\n', ""));
+}
+
+#[test]
+fn a_loaded_program_is_shown_by_its_id() {
+    if !may_attach() {
+        return;
+    }
+    let image = assemble(".program shown socket_filter\nr0 = 0x1122334455667788\nexit");
+    let image = image.and_then(Assembled::image).expect("a program");
+    let program = Program::load(&image, &LoadOptions::default()).expect("it loads");
+    let id = program.info().expect("its own program").id.to_string();
+    let want = "   0: (18) r0 = 0x1122334455667788\n   2: (95) exit\n";
+    assert_eq!(run(["disasm", "--id", &id]).clean(), want);
+    let hex = "1800000088776655\n0000000044332211\n9500000000000000\n";
+    assert_eq!(run(["disasm", "--id", &id, "--emit", "hex"]).clean(), hex);
+    let lines = json_lines(&run(["--json", "disasm", "--id", &id]).clean());
+    assert_eq!(lines[1], json!({ "slot": 2, "text": "(95) exit" }));
+
+    let jited = run(["disasm", "--id", &id, "--jited"]);
+    if jited.code == 1 {
+        jited.complains(1, &["machine code", "program"]);
+    } else {
+        let text = jited.clean();
+        assert!(text.starts_with("; ") && text.contains(" bytes\n     0: "), "{text}");
+        let emitted = run(["disasm", "--id", &id, "--jited", "--emit", "hex"]).clean();
+        assert!(emitted.trim_end().bytes().all(|b| b.is_ascii_hexdigit()), "{emitted}");
+        run(["disasm", "--id", &id, "--jited", "--emit", "dot"]).complains(1, &["no such form"]);
+    }
+    run(["disasm", "--id", "4294967295"]).complains(1, &["program 4294967295", "bpftool prog"]);
 }
 
 #[test]

@@ -235,6 +235,7 @@ fn check_prefix(prefix: Option<u8>, code: &Code) -> Result<(), String> {
             "expected an instruction with opcode ({prefix:02x}), found `{insn}`, which has ({:02x})",
             opcode(insn)
         )),
+        Code::Slot { bytes, .. } if bytes[0] == prefix => Ok(()),
         Code::Slot { .. } => Err("expected no opcode in front of a raw slot".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use crate::assembler::insn::Imm64;
 /// The maps that were declared, by name.
 pub(super) type MapNames = HashMap<String, i32>;
 
-/// `map[0]`, `map[counters]`, `map[0][0]+8`, `map[fd:3]`, `btf[id:7]`.
+/// `map[0]`, `map[counters]`, `map[0][0]+8`, `map[fd:3]`, `map[id:3]`, `btf[id:7]`.
 pub(super) fn pseudo(cursor: &mut Cursor<'_>, maps: &MapNames) -> Result<Option<Imm64>, Fault> {
     const I32: &str = "-2147483648..=2147483647";
     if cursor.eat("btf") {
@@ -31,7 +31,8 @@ pub(super) fn pseudo(cursor: &mut Cursor<'_>, maps: &MapNames) -> Result<Option<
         return Ok(None);
     }
     cursor.expect("[")?;
-    let by_fd = cursor.eat("fd");
+    // In a dump of a loaded program the number of the map stands where the descriptor was.
+    let by_fd = cursor.eat("fd") || cursor.eat("id");
     let by_number = by_fd || cursor.eat("idx");
     if by_number {
         cursor.expect(":")?;

@@ -68,6 +68,11 @@ const SWAPS: &[(&str, (Swap, Bits))] = &[
     ("bswap64", (Swap::Bswap, Bits::B64)),
 ];
 
+/// The opcode of a speculation barrier, and of a move whose `off` of -1 makes it that of a per-CPU
+/// address (`include/linux/filter.h`).
+const NOSPEC: u8 = 0xc2;
+const PER_CPU: u8 = 0xbf;
+
 /// What decides between the two meanings of `r1 = NUMBER`.
 const WIDE: u8 = op::LD | op::IMM | 0x18;
 
@@ -103,12 +108,35 @@ pub(super) fn statement<'a>(
         (memory::store_release(cursor)?, None)
     } else if cursor.eat("*") {
         (memory::store(cursor)?, None)
+    } else if cursor.eat("nospec") {
+        return Ok((internal([NOSPEC, 0, 0, 0]), None));
     } else if let Some((width, dst)) = cursor.register() {
+        if let Some(code) = per_cpu(cursor, width, dst)? {
+            return Ok((code, None));
+        }
         assignment(cursor, (width, dst), prefix, maps)?
     } else {
         return Err(cursor.expected("an instruction"));
     };
     Ok((Code::Insn(insn), target))
+}
+
+/// What only the verifier makes: bytes of a program, and no instruction of one.
+fn internal([opcode, registers, off0, off1]: [u8; 4]) -> Code {
+    let bytes = [opcode, registers, off0, off1, 0, 0, 0, 0];
+    Code::Slot { bytes, why: "only in loaded programs".to_owned() }
+}
+
+/// `= &(void __percpu *)(r2)` behind its register.
+fn per_cpu(cursor: &mut Cursor<'_>, width: Width, dst: Reg) -> Result<Option<Code>, Fault> {
+    let mut ahead = cursor.clone();
+    if width != Width::W64 || !ahead.eat("=") || !ahead.eat("&(void __percpu *)(") {
+        return Ok(None);
+    }
+    let src = ahead.register_of(Width::W64)?;
+    ahead.expect(")")?;
+    *cursor = ahead;
+    Ok(Some(internal([PER_CPU, src.number() << 4 | dst.number(), 0xff, 0xff])))
 }
 
 type Part<'a> = (Insn, Option<Target<'a>>);
@@ -179,7 +207,12 @@ fn call<'a>(cursor: &mut Cursor<'a>) -> Result<Part<'a>, Fault> {
         *cursor = ahead;
         return Ok((Insn::Call(Callee::Helper(id)), None));
     }
-    Ok((Insn::Call(Callee::Local(0)), Some(target(cursor)?)))
+    let target = target(cursor)?;
+    // bpftool puts the name of the function behind its place.
+    if matches!(target, Target::Relative { .. }) && cursor.eat("#") && cursor.name().is_none() {
+        return Err(cursor.expected("the name of the function"));
+    }
+    Ok((Insn::Call(Callee::Local(0)), Some(target)))
 }
 
 /// `name#id`: a helper function by its number; or, as the verifier log prints a kernel function,

@@ -42,6 +42,10 @@ fn texts_beyond_the_kernels_mean_what_they_say() {
         ("*(u8 *)(r10 - 1) = 0xff",    Size::B.store_imm(R10, -1, 255)),
         ("if r1 == 0xffffffff goto +1", Insn::Jump { cond: Jmp::Eq, width: Width::W64, dst: R1, src: Operand::Imm(-1), off: 1 }),
         ("if r1 s< -1 goto pc-1",      Insn::Jump { cond: Jmp::SLt, width: Width::W64, dst: R1, src: Operand::Imm(-1), off: -1 }),
+        ("call pc-3#bpf_prog_0123456789abcdef_sub", Insn::Call(Callee::Local(-3))),
+        ("call pc+3#0xffffffffc0001000", Insn::Call(Callee::Local(3))),
+        ("r1 = map[id:5]",             wide(Imm64::MapFd(5))),
+        ("r1 = map[id:5][0]+8",        wide(Imm64::MapValue { fd: 5, offset: 8 })),
         ("me: goto me",                Insn::goto(-1)),
         ("call bpf_map_lookup_elem",   Insn::Call(Callee::Helper(1))),
         ("call 1",                     Insn::Call(Callee::Helper(1))),
@@ -98,7 +102,10 @@ fn errors_name_the_place_and_what_was_expected() {
         ("(07) r1 = 5",                1, 1,  "expected an instruction with opcode (07), found `r1 = 5`, which has (b7)"),
         ("(zz) r1 = 5",                1, 2,  "expected an opcode of two hexadecimal digits, found `zz`"),
         ("call bpf_redirect#1",        1, 6,  "expected the helper function `bpf_map_lookup_elem#1`, found `bpf_redirect#1`; a kernel function is written kernel-function#1"),
-        ("r1 = map[id:5]",             1, 10, "expected the index of a map, a map declared above, or `fd:` and a descriptor, found `id`"),
+        ("r1 = map[is:5]",             1, 10, "expected the index of a map, a map declared above, or `fd:` and a descriptor, found `is`"),
+        ("call pc+1#",                 1, 11, "expected the name of the function, found the end of the line"),
+        ("(07) nospec",                1, 1,  "expected no opcode in front of a raw slot"),
+        ("r1 = &(void *)(r2)",         1, 6,  "expected a register or a number, found `&`"),
         ("r1 = map[fd:m]",             1, 13, "expected the index of a map, a map declared above, or `fd:` and a descriptor, found `m`"),
         ("call bpf_dynptr_from_xdp",   1, 6,  "`bpf_dynptr_from_xdp` is a kernel function, whose number differs from kernel to kernel: write `bpf_dynptr_from_xdp#NUMBER`"),
         ("call bpf_map_lookup_elm",    1, 6,  "expected a helper or kernel function, found `bpf_map_lookup_elm`, which is neither"),
@@ -257,6 +264,12 @@ fn an_image_has_no_raw_slots_and_only_maps_that_are_declared() {
         let got = assemble(text).expect("text").image();
         assert_eq!(got, Err(ParseError { line, column: 1, what: what.to_owned() }), "{text}");
     }
+}
+
+#[test]
+fn what_only_loaded_programs_have_is_bytes() {
+    let slots = parse_slots("(c2) nospec\n(bf) r1 = &(void __percpu *)(r2)").expect("text");
+    assert_eq!(slots, [[0xc2, 0, 0, 0, 0, 0, 0, 0], [0xbf, 0x21, 0xff, 0xff, 0, 0, 0, 0]]);
 }
 
 #[test]

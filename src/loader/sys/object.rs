@@ -159,6 +159,49 @@ pub(crate) fn prog_insns(fd: BorrowedFd<'_>) -> io::Result<Vec<[u8; 8]>> {
     Ok(slots)
 }
 
+/// The machine code of a program.
+pub(crate) struct ProgCode {
+    /// How many bytes there are; 0 if the program is interpreted, or this process may not know.
+    pub(crate) told_bytes: u32,
+    /// The bytes of all functions; empty where the kernel hides them.
+    pub(crate) bytes: Vec<u8>,
+    /// Where each function stands; empty where addresses are hidden.
+    pub(crate) addresses: Vec<u64>,
+    /// Bytes of each function.
+    pub(crate) lengths: Vec<u32>,
+}
+
+/// The machine code of a program, as far as the kernel shows it.
+pub(crate) fn prog_code(fd: BorrowedFd<'_>) -> io::Result<ProgCode> {
+    let told = prog_info(fd)?;
+    let count = |number: u32| usize::try_from(number).expect("u32 fits");
+    let mut bytes = vec![0_u8; count(told.jited_prog_len)];
+    let mut addresses = vec![0_u64; count(told.nr_jited_ksyms)];
+    let mut lengths = vec![0_u32; count(told.nr_jited_func_lens)];
+    let mut ask = ProgInfo {
+        jited_prog_len: told.jited_prog_len,
+        jited_prog_insns: bytes.as_mut_ptr() as u64,
+        nr_jited_ksyms: told.nr_jited_ksyms,
+        jited_ksyms: addresses.as_mut_ptr() as u64,
+        nr_jited_func_lens: told.nr_jited_func_lens,
+        jited_func_lens: lengths.as_mut_ptr() as u64,
+        ..ProgInfo::default()
+    };
+    // SAFETY: the kernel writes at most as many bytes, addresses and lengths as the counts beside
+    // their addresses say, which are the lengths of the vectors; every other count is zero.
+    unsafe { info(fd, &mut ask) }?;
+    if ask.jited_prog_insns == 0 || ask.jited_prog_len != told.jited_prog_len {
+        bytes.clear();
+    }
+    if ask.jited_ksyms == 0 || ask.nr_jited_ksyms != told.nr_jited_ksyms {
+        addresses.clear();
+    }
+    if ask.jited_func_lens == 0 || ask.nr_jited_func_lens != told.nr_jited_func_lens {
+        lengths.clear();
+    }
+    Ok(ProgCode { told_bytes: told.jited_prog_len, bytes, addresses, lengths })
+}
+
 /// The ids of the maps of a program, in the kernel's order.
 pub(crate) fn prog_map_ids(fd: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     let count = prog_info(fd)?.nr_map_ids;

@@ -1,12 +1,18 @@
 //! `hardwire disasm`: bytes to text.
 
-use std::io::Write;
 use std::path::PathBuf;
+use std::{
+    fs,
+    io::{self, Write},
+};
 
 use clap::Args;
 use hardwire::assembler::disasm::disassemble;
 use hardwire::assembler::{Origin, Phase, ProgramImage, ProgramKind, emit, encode};
-use hardwire::loader::Program;
+use hardwire::loader::{
+    Capability, Program, capability,
+    xlated::{self, JitedFunction},
+};
 use serde_json::{Map, json};
 
 use crate::Ending;
@@ -21,6 +27,8 @@ Examples:
   hardwire disasm prog.bin
   hardwire disasm prog.bin --emit dot | dot -Tsvg > prog.svg
   hardwire disasm --id 42          a loaded program, as the verifier left it
+  hardwire disasm --id 42 --jited --emit raw > jit.bin
+  objdump -D -b binary -m i386:x86-64 jit.bin
 
 Slots that are no instruction are shown with their bytes and the reason.";
 
@@ -37,6 +45,9 @@ pub(crate) struct Options {
     /// The program with this id in the kernel
     #[arg(long, value_name = "ID", conflicts_with = "hex")]
     id: Option<u32>,
+    /// Its machine code, in hex digits, function by function
+    #[arg(long, requires = "id")]
+    jited: bool,
     /// In another form than the kernel's text; every slot must be an instruction
     #[arg(long, value_enum, value_name = "FORM")]
     emit: Option<Form>,
@@ -46,25 +57,48 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    let slots = match options.id {
-        Some(id) => loaded(id)?,
+    if let (Some(id), true) = (options.id, options.jited) {
+        return machine_code(id, options, output);
+    }
+    let loaded = options.id.map(open).transpose()?;
+    let slots = match &loaded {
+        Some(loaded) => loaded.slots()?,
         None => given(options)?,
     };
-    if let Some(form) = options.emit {
-        options.dump.write(&image(&slots)?, form, Map::new(), output)?;
-        return Ok(Ending::Done);
-    }
-    let mut slot = 0;
-    for code in disassemble(&slots) {
-        if output.json() {
-            output.json_line(&json!({ "slot": slot, "text": code.to_string() }))?;
-        } else {
-            let number = output.paint(Paint::Dim, format!("{slot:>4}:"));
-            writeln!(output, "{number} {code}")?;
+    match (options.emit, &loaded) {
+        // Bytes need not be instructions.
+        (Some(Form::Raw), _) => options.dump.write_bytes(slots.as_flattened(), output)?,
+        (Some(Form::Hex), _) => {
+            let mut text = String::with_capacity(slots.len() * 17);
+            for slot in &slots {
+                emit::push_hex(&mut text, slot);
+                text.push('\n');
+            }
+            options.dump.write_bytes(text.as_bytes(), output)?;
         }
-        slot += code.slots();
+        (Some(form), _) => options.dump.write(&image(&slots)?, form, Map::new(), output)?,
+        (None, Some(loaded)) => {
+            for line in loaded.lines()? {
+                write_line(line.slot, &line.text, output)?;
+            }
+        }
+        (None, None) => {
+            let mut slot = 0;
+            for code in disassemble(&slots) {
+                write_line(slot, &code.to_string(), output)?;
+                slot += code.slots();
+            }
+        }
     }
     Ok(Ending::Done)
+}
+
+fn write_line(slot: u32, text: &str, output: &mut Output) -> Result<(), Failure> {
+    if output.json() {
+        return output.json_line(&json!({ "slot": slot, "text": text }));
+    }
+    let number = output.paint(Paint::Dim, format!("{slot:>4}:"));
+    Ok(writeln!(output, "{number} {text}")?)
 }
 
 /// Bytes as an image, of which no more is known.
@@ -96,19 +130,127 @@ fn given(options: &Options) -> Result<Vec<[u8; 8]>, Failure> {
     Ok(slots.to_vec())
 }
 
-fn loaded(id: u32) -> Result<Vec<[u8; 8]>, Failure> {
+/// A program of the kernel.
+struct Loaded {
+    program: Program,
+    place: String,
+}
+
+fn open(id: u32) -> Result<Loaded, Failure> {
     let place = format!("program {id}");
     let program = Program::by_id(id).map_err(|error| {
-        Problem::because(format!("cannot open {place}"), &error)
-            .hint("`bpftool prog` lists them; it takes CAP_SYS_ADMIN")
+        let hint = if error.kind() == io::ErrorKind::NotFound {
+            "`bpftool prog` lists those that there are"
+        } else {
+            "it takes CAP_SYS_ADMIN: run as root"
+        };
+        Problem::because(format!("cannot open {place}"), &error).hint(hint)
     })?;
-    let slots = program.xlated().map_err(|error| {
-        Problem::because(format!("cannot read {place}"), &error)
-            .hint("was it unloaded meanwhile? `bpftool prog` lists what there is")
-    })?;
-    if slots.is_empty() {
-        let problem = Problem::new("the kernel hides the instructions").at(place);
-        return Err(problem.hint("it shows them to CAP_BPF and CAP_PERFMON").into());
+    Ok(Loaded { program, place })
+}
+
+impl Loaded {
+    /// Its slots, as the verifier left them.
+    fn slots(&self) -> Result<Vec<[u8; 8]>, Failure> {
+        let slots = self.program.xlated().map_err(|error| self.unreadable(&error))?;
+        if slots.is_empty() {
+            return Err(self.hidden("the instructions", &["net/core/bpf_jit_harden"]));
+        }
+        Ok(slots)
     }
-    Ok(slots)
+
+    fn lines(&self) -> Result<Vec<xlated::Line>, Failure> {
+        Ok(self.program.xlated_lines().map_err(|error| self.unreadable(&error))?)
+    }
+
+    fn unreadable(&self, error: &io::Error) -> Problem {
+        Problem::because(format!("cannot read {}", self.place), error)
+    }
+
+    /// The kernel shows less than it has: what, and the settings that have a say in it.
+    fn hidden(&self, what: &str, settings: &[&str]) -> Failure {
+        let missing = capability::missing(&[Capability::Bpf, Capability::Perfmon]);
+        let hint = if missing.is_empty() {
+            let settings: Vec<_> = settings.iter().map(|name| setting(name)).collect();
+            format!("CAP_SYSLOG is needed where these forbid it: {}", settings.join(", "))
+        } else {
+            let names: Vec<_> = missing.iter().map(|capability| capability.name()).collect();
+            format!("missing {}: run as root", names.join(", "))
+        };
+        Problem::new(format!("the kernel hides {what}")).at(self.place.as_str()).hint(hint).into()
+    }
+}
+
+/// `kernel.kptr_restrict = 1`.
+fn setting(name: &str) -> String {
+    let value = fs::read_to_string(format!("/proc/sys/{name}"));
+    let value = value.map_or_else(|_| "unknown".to_owned(), |value| value.trim().to_owned());
+    format!("{} = {value}", name.replace('/', "."))
+}
+
+/// The settings that decide about addresses and machine code.
+const ADDRESSES: [&str; 2] = ["kernel/kptr_restrict", "kernel/perf_event_paranoid"];
+
+fn machine_code(id: u32, options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let loaded = open(id)?;
+    let jited = loaded.program.jited().map_err(|error| loaded.unreadable(&error))?;
+    if jited.functions.is_empty() {
+        let missing = capability::missing(&[Capability::Bpf, Capability::Perfmon]);
+        if jited.told_bytes == 0 && missing.is_empty() {
+            let problem = Problem::new("there is no machine code: the program is interpreted");
+            let jit = setting("net/core/bpf_jit_enable");
+            return Err(problem
+                .at(loaded.place)
+                .hint(format!("{jit}; 1 compiles programs"))
+                .into());
+        }
+        return Err(loaded.hidden("the machine code", &ADDRESSES));
+    }
+    let mut text = String::new();
+    match options.emit {
+        Some(Form::Raw) => {
+            let bytes: Vec<u8> = jited.functions.into_iter().flat_map(|f| f.bytes).collect();
+            options.dump.write_bytes(&bytes, output)?;
+        }
+        Some(Form::Hex) => {
+            for function in &jited.functions {
+                emit::push_hex(&mut text, &function.bytes);
+                text.push('\n');
+            }
+            options.dump.write_bytes(text.as_bytes(), output)?;
+        }
+        None if output.json() => {
+            for function in &jited.functions {
+                text.clear();
+                emit::push_hex(&mut text, &function.bytes);
+                let (name, address) = (&function.name, function.address);
+                output.json_line(&json!({ "name": name, "address": address, "bytes": text }))?;
+            }
+        }
+        None => {
+            for function in &jited.functions {
+                write_code(function, output)?;
+            }
+        }
+        Some(_) => {
+            let what = "machine code has no such form";
+            return Err(Problem::new(what).hint("--emit raw and hex are there").into());
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// Sixteen bytes a line, as `xxd` has them.
+fn write_code(function: &JitedFunction, output: &mut Output) -> Result<(), Failure> {
+    let name = function.name.as_deref().unwrap_or("a function without a name");
+    let at = function.address.map_or_else(String::new, |address| format!(" at {address:#x}"));
+    let title = format!("; {name}{at}, {} bytes", function.bytes.len());
+    let title = output.paint(Paint::Green, title);
+    writeln!(output, "{title}")?;
+    for (row, bytes) in function.bytes.chunks(16).enumerate() {
+        let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let offset = output.paint(Paint::Dim, format!("{:>6x}:", row * 16));
+        writeln!(output, "{offset} {}", digits.join(" "))?;
+    }
+    Ok(())
 }

@@ -4,6 +4,9 @@
 //! Method for the texts: each program ends in an instruction that reads a register nobody wrote,
 //! so the verifier rejects it there and says how it got there, one line an instruction.
 
+mod forms;
+mod loaded;
+
 use std::collections::BTreeMap;
 
 use hardwire::{

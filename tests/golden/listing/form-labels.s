@@ -1,0 +1,71 @@
+.program hardwire xdp frags
+.map counters percpu_array key 4 value 88 entries 1
+.map hits percpu_array key 4 value 24 entries 1
+.map scratch percpu_array key 4 value 4360 entries 1
+; entry: context
+    r6 = r1
+    *(u64 *)(r10 -112) = r6
+; entry: counters of this CPU
+    *(u32 *)(r10 -52) = 0
+    r2 = r10
+    r2 += -52
+    r1 = map[counters]
+    call bpf_map_lookup_elem#1
+    if r0 != 0x0 goto L11
+    r0 = 2
+    exit
+L11:
+    *(u64 *)(r10 -120) = r0
+    r1 = *(u64 *)(r0 +0)
+    r1 += 1
+    *(u64 *)(r0 +0) = r1
+; entry: frame length
+    r1 = r6
+    call bpf_xdp_get_buff_len#188
+    r8 = r0
+    *(u32 *)(r10 -20) = r8
+    r0 = *(u64 *)(r10 -120)
+    r1 = *(u64 *)(r0 +8)
+    r1 += r8
+    *(u64 *)(r0 +8) = r1
+    r2 = *(u32 *)(r6 +0)
+    r3 = *(u32 *)(r6 +4)
+    r7 = r3
+    r7 -= r2
+    r7 -= r7
+; scope: scope: the whole frame
+    r9 = 0
+    r9 ^= r7
+    *(u32 *)(r10 -4) = r9
+    *(u32 *)(r10 -12) = r8
+    *(u32 *)(r10 -92) = r7
+    if r8 <= 0xffff goto L36
+    *(u32 *)(r10 -92) = 1
+    *(u32 *)(r10 -12) = 65535
+; verdict: end of the search
+L36:
+    r0 = *(u32 *)(r10 -92)
+    if r0 != 0x0 goto L48
+    goto L39
+; verdict: missed: pass
+L39:
+    r0 = *(u64 *)(r10 -120)
+    r1 = *(u64 *)(r0 +40)
+    r1 += 1
+    *(u64 *)(r0 +40) = r1
+    r1 = *(u64 *)(r0 +48)
+    r1 += 1
+    *(u64 *)(r0 +48) = r1
+    r0 = 2
+    exit
+; verdict: unsearched: pass
+L48:
+    r0 = *(u64 *)(r10 -120)
+    r1 = *(u64 *)(r0 +24)
+    r1 += 1
+    *(u64 *)(r0 +24) = r1
+    r1 = *(u64 *)(r0 +48)
+    r1 += 1
+    *(u64 *)(r0 +48) = r1
+    r0 = 2
+    exit
