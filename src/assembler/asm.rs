@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     AsmError, Branch, Insn, Label, MapSpec, Origin, ProgramImage, ProgramKind, Reg, Target, check,
-    image::{Function, slots_of},
+    image::{self, Function, slots_of},
     insn::Imm64,
     relax,
 };
@@ -211,6 +211,8 @@ impl Assembler {
             origins: self.origins,
             maps: self.maps,
             functions,
+            contents: Vec::new(),
+            licence: std::borrow::Cow::Borrowed(image::LICENCE),
         };
         check::check(&image)?;
         Ok(image)

@@ -1,5 +1,7 @@
 //! A program before it is loaded: instructions, map specs and origins. Immutable.
 
+use std::{borrow::Cow, collections::HashMap};
+
 use super::{Insn, MapSpec, Origin, encode};
 
 /// Program types that Hardwire generates.
@@ -45,6 +47,43 @@ pub struct Function {
     pub slot: u32,
 }
 
+/// What a map holds before the program first runs. Only for arrays of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// The index of the map.
+    pub map: usize,
+    /// Its value; as many bytes as the map's values have.
+    pub bytes: Vec<u8>,
+}
+
+/// All that an image is made from, for those who have it ready: readers of objects.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// At most 15 bytes of letters, digits, `_` and `.`.
+    pub name: String,
+    /// The program type.
+    pub kind: ProgramKind,
+    /// Does it read XDP fragments?
+    pub frags: bool,
+    /// The instructions; maps are referred to by index.
+    pub insns: Vec<Insn>,
+    /// The maps.
+    pub maps: Vec<MapSpec>,
+    /// What maps hold from the start.
+    pub contents: Vec<Contents>,
+    /// Why instructions exist: each from the instruction with this index on. Ascending; the first
+    /// one is for index 0.
+    pub origins: Vec<(usize, Origin)>,
+    /// The functions, in order of their slots; the first one is at slot 0.
+    pub functions: Vec<Function>,
+    /// What decides about GPL-only helpers.
+    pub licence: String,
+}
+
+/// The licence of what is assembled here: the generated program is derived from nothing of the
+/// kernel's, and calls helpers that ask for it.
+pub(super) const LICENCE: &str = "GPL";
+
 /// A program before loading. Made by [`Assembler::finish`](super::Assembler::finish); nothing
 /// changes it afterwards, and loading patches map descriptors into a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,9 +98,47 @@ pub struct ProgramImage {
     pub(super) origins: Vec<Origin>,
     pub(super) maps: Vec<MapSpec>,
     pub(super) functions: Vec<Function>,
+    pub(super) contents: Vec<Contents>,
+    pub(super) licence: Cow<'static, str>,
 }
 
 impl ProgramImage {
+    /// An image of its parts. No structural check is made; see [`check`](super::check::check).
+    ///
+    /// # Panics
+    ///
+    /// If there is no origin for the first instruction, or more than 2^32 of them.
+    pub fn from_parts(parts: Parts) -> Self {
+        let (slots, slot_count) = slots_of(&parts.insns);
+        assert!(parts.origins.first().is_some_and(|(from, _)| *from == 0), "an origin for all");
+        let mut origins: Vec<Origin> = Vec::new();
+        let mut numbers: HashMap<Origin, u32> = HashMap::new();
+        let mut origin_of = Vec::with_capacity(parts.insns.len());
+        let ends = parts.origins.iter().skip(1).map(|(from, _)| *from).chain([parts.insns.len()]);
+        for ((_, origin), end) in parts.origins.iter().zip(ends) {
+            let next = u32::try_from(origins.len()).expect("fewer origins than instructions");
+            let number = *numbers.entry(origin.clone()).or_insert(next);
+            if number == next {
+                origins.push(origin.clone());
+            }
+            origin_of.resize(end.min(parts.insns.len()).max(origin_of.len()), number);
+        }
+        Self {
+            name: parts.name,
+            kind: parts.kind,
+            frags: parts.frags,
+            insns: parts.insns,
+            slots,
+            slot_count,
+            origin_of,
+            origins,
+            maps: parts.maps,
+            functions: parts.functions,
+            contents: parts.contents,
+            licence: parts.licence.into(),
+        }
+    }
+
     /// An image of instructions whose jumps are already resolved: decoded bytes, assembled text.
     /// Every instruction has the origin `origin`. No structural check is made; see
     /// [`check`](super::check::check).
@@ -84,6 +161,8 @@ impl ProgramImage {
             origins: vec![origin],
             maps,
             functions: vec![Function { name: "main".to_owned(), slot: 0 }],
+            contents: Vec::new(),
+            licence: Cow::Borrowed(LICENCE),
         }
     }
 
@@ -163,6 +242,16 @@ impl ProgramImage {
     /// The functions, in order of their slots.
     pub fn functions(&self) -> &[Function] {
         &self.functions
+    }
+
+    /// What maps hold from the start.
+    pub fn contents(&self) -> &[Contents] {
+        &self.contents
+    }
+
+    /// What decides about GPL-only helpers.
+    pub fn licence(&self) -> &str {
+        &self.licence
     }
 
     /// The slots as the kernel takes them, little endian. Map references still hold indices

@@ -34,7 +34,7 @@ pub mod target;
 pub use asm::Assembler;
 pub use error::{AsmError, DecodeError};
 pub use helper::Helper;
-pub use image::{Function, ProgramImage, ProgramKind};
+pub use image::{Contents, Function, Parts, ProgramImage, ProgramKind};
 pub use insn::{Alu, Branch, Insn, Jmp, Operand, Reg, Size, Width};
 pub use label::Label;
 pub use map_spec::{MapKind, MapSpec};

@@ -170,6 +170,15 @@ impl Map {
             .map_err(|e| self.fail("update", e))
     }
 
+    /// Nobody changes the map from user space any more, for good. Linux 5.2.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY`: frozen already, or mapped for writing.
+    pub fn freeze(&self) -> Result<(), MapError> {
+        sys::map::freeze(self.as_fd()).map_err(|e| self.fail("freeze", e))
+    }
+
     /// Remove `key`; says whether it was there.
     ///
     /// # Errors

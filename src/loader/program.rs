@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    LoadError, Map, MapError, VerifierLog, VerifierStats,
+    LoadError, Map, MapError, Update, VerifierLog, VerifierStats,
     capability::{self, Capabilities, Capability},
     map::kernel_name,
     memlock,
@@ -31,8 +31,8 @@ use crate::assembler::{
 /// The program may see packets in several buffers (`BPF_F_XDP_HAS_FRAGS`, Linux 5.18).
 const F_XDP_HAS_FRAGS: u32 = 1 << 5;
 
-/// Decides about GPL-only helpers; the generated program is derived from nothing of the kernel's.
-const LICENSE: &std::ffi::CStr = c"GPL";
+/// Programs may read the map, not write it (`BPF_F_RDONLY_PROG`).
+const F_RDONLY_PROG: u32 = 1 << 7;
 
 /// Bits of `log_level` (`include/linux/bpf_verifier.h`).
 const LOG_TRACE: u32 = 1;
@@ -100,7 +100,9 @@ impl Program {
     /// [`LoadError`]; nothing is left behind.
     pub fn load(image: &ProgramImage, options: &LoadOptions) -> Result<Self, LoadError> {
         let name = program_name(image)?;
+        let licence = licence(image)?;
         let maps = create_maps(image)?;
+        fill(image, &maps)?;
         let slots = patch(image, &maps)?;
         let mut without_types = None;
         let types = match LoadedTypes::of(image) {
@@ -111,7 +113,9 @@ impl Program {
                 None
             }
         };
-        let mut attempt = Attempt { image, slots: &slots, name: &name, types: types.as_ref() };
+        let types_of = types.as_ref();
+        let (name, licence) = (&name, &licence);
+        let mut attempt = Attempt { image, slots: &slots, name, licence, types: types_of };
         let fd = match attempt.load(None).program {
             Ok(fd) => fd,
             Err(first) => attempt.explain(first)?,
@@ -318,6 +322,30 @@ fn program_name(image: &ProgramImage) -> Result<CString, LoadError> {
     })
 }
 
+fn licence(image: &ProgramImage) -> Result<CString, LoadError> {
+    CString::new(image.licence()).map_err(|_| LoadError::Image {
+        name: image.name().to_owned(),
+        what: "the licence holds a NUL".to_owned(),
+    })
+}
+
+/// Put into maps what they hold from the start, and freeze those that programs only read: what is
+/// in them is then known to the verifier.
+fn fill(image: &ProgramImage, maps: &[Map]) -> Result<(), LoadError> {
+    for contents in image.contents() {
+        let map = maps.get(contents.map).ok_or_else(|| LoadError::Image {
+            name: image.name().to_owned(),
+            what: format!("has contents for map {} of {}", contents.map, maps.len()),
+        })?;
+        let fail = |source| LoadError::Map { name: image.name().to_owned(), source };
+        map.update(&[0; 4], &contents.bytes, Update::Any).map_err(fail)?;
+        if map.spec().flags & F_RDONLY_PROG != 0 {
+            map.freeze().map_err(fail)?;
+        }
+    }
+    Ok(())
+}
+
 fn create_maps(image: &ProgramImage) -> Result<Vec<Map>, LoadError> {
     let fail = |source: MapError| match &source {
         MapError::Create { source, .. } if source.raw_os_error() == Some(libc::ENOSYS) => {
@@ -399,6 +427,7 @@ struct Attempt<'a> {
     image: &'a ProgramImage,
     slots: &'a [[u8; 8]],
     name: &'a CString,
+    licence: &'a CString,
     types: Option<&'a LoadedTypes>,
 }
 
@@ -408,7 +437,7 @@ impl Attempt<'_> {
         let mut args = Load {
             prog_type: self.image.kind().id(),
             slots: self.slots,
-            license: LICENSE,
+            license: self.licence,
             flags,
             name: self.name,
             types: self.types.map(|types| Types {
@@ -550,8 +579,9 @@ mod tests {
         let mut types = LoadedTypes::of(&image).expect("types");
         types.lines[0][0] = 1;
         let (slots, name) = (image.encode(), program_name(&image).expect("a name"));
-        let mut attempt =
-            Attempt { image: &image, slots: &slots, name: &name, types: Some(&types) };
+        let licence = licence(&image).expect("a licence");
+        let (name, licence, types) = (&name, &licence, Some(&types));
+        let mut attempt = Attempt { image: &image, slots: &slots, name, licence, types };
         let first = attempt.load(None).program.expect_err("refused");
         assert_eq!(first.raw_os_error(), Some(libc::EINVAL));
         attempt.explain(first).expect("loads without");

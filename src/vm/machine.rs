@@ -11,7 +11,7 @@ use super::{
     trace::{Observe, Silent, Step, Tracing},
     trap::Trap,
 };
-use crate::assembler::{Insn, MapSpec, ProgramImage};
+use crate::assembler::{Contents, Insn, MapSpec, ProgramImage};
 
 /// Instructions that a run may execute unless [`Machine::set_instruction_limit`] says otherwise.
 pub const INSTRUCTION_LIMIT: u64 = 100_000_000;
@@ -56,6 +56,8 @@ pub struct Machine {
     /// The program, and behind it those that it can become by tail calls.
     pub(super) programs: Vec<Decoded>,
     pub(super) world: World,
+    /// What maps hold at first.
+    contents: Vec<Contents>,
     /// Empty between runs; kept for its memory.
     pub(super) callers: Vec<Caller>,
     pub(super) instruction_limit: u64,
@@ -64,13 +66,16 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine for `image`, with its maps, empty.
+    /// A machine for `image`, with its maps, which hold nothing but the image's contents.
     ///
     /// # Errors
     ///
     /// Maps or a program beyond what the kernel or this machine allows.
     pub fn new(image: &ProgramImage) -> Result<Self, SetupError> {
-        Self::from_insns(image.insns(), image.maps())
+        let mut machine = Self::from_insns(image.insns(), image.maps())?;
+        machine.contents = image.contents().to_vec();
+        machine.reset_maps();
+        Ok(machine)
     }
 
     /// A machine for bare instructions, which refer to `maps` by index.
@@ -95,6 +100,7 @@ impl Machine {
             programs: vec![decoded],
             world,
             callers: Vec::new(),
+            contents: Vec::new(),
             instruction_limit: INSTRUCTION_LIMIT,
             executed: 0,
             executed_total: 0,
@@ -200,10 +206,18 @@ impl Machine {
         fits && self.world.update_map(map, key, value, 0) == 0
     }
 
-    /// Empty all maps: the values of arrays become zero, hashes lose their entries.
+    /// Empty all maps but for the image's contents: the values of arrays become zero, hashes lose
+    /// their entries.
     pub fn reset_maps(&mut self) {
         for state in &mut self.world.maps {
             state.reset(self.world.memory.region_mut(state.region));
+        }
+        for Contents { map, bytes } in &self.contents {
+            let Some(state) = self.world.maps.get(*map) else { continue };
+            if let Some(value) = self.world.memory.region_mut(state.region).block_mut(0) {
+                let length = value.len().min(bytes.len());
+                value[..length].copy_from_slice(&bytes[..length]);
+            }
         }
     }
 

@@ -63,9 +63,6 @@ pub enum ElfError {
     },
 }
 
-/// What decides about GPL-only helpers, as the loader gives it.
-const LICENCE: &[u8; 4] = b"GPL\0";
-
 /// Bytes of a pointer, which is what each member of a map's structure is.
 const POINTER_BYTES: u32 = 8;
 
@@ -114,13 +111,16 @@ pub fn write(image: &ProgramImage) -> Result<Vec<u8>, ElfError> {
         let resolved = relocations.iter().map(|link| link.resolve(&functions, &map_symbols));
         sections.relocations(section, &resolved.collect::<Vec<_>>());
     }
-    let licence = sections.add("license", Kind::Data, LICENCE.to_vec());
+    let mut licence = image.licence().split('\0').next().unwrap_or_default().as_bytes().to_vec();
+    licence.push(0);
+    let licence_bytes = u32::try_from(licence.len()).expect("a short text");
+    let licence = sections.add("license", Kind::Data, licence);
     sections.symbol(Symbol {
         name: "_license".to_owned(),
         kind: SymbolKind::Object,
         section: licence,
         offset: 0,
-        bytes: 4,
+        bytes: licence_bytes.into(),
         global: true,
     });
     let extension = debug::extension(&mut types, section_name(image.kind(), image.frags()));
@@ -182,9 +182,11 @@ fn write_map_types(writer: &mut Writer, image: &ProgramImage, names: &[String]) 
         writer.data_section(".maps", last.offset + last.bytes, &placed);
     }
     let char = writer.int("char", 1, true);
-    let array = writer.array(char, int, 4);
+    let bytes = u32::try_from(image.licence().split('\0').next().map_or(0, str::len) + 1)
+        .expect("a short text");
+    let array = writer.array(char, int, bytes);
     let variable = writer.variable("_license", array, super::btf::Linkage::Global);
-    writer.data_section("license", 4, &[Placed { variable, offset: 0, bytes: 4 }]);
+    writer.data_section("license", bytes, &[Placed { variable, offset: 0, bytes }]);
 }
 
 fn number_type(writer: &mut Writer, int: TypeId, number: u32) -> TypeId {

@@ -71,6 +71,8 @@ impl Assembled {
             origins: self.origins,
             maps: self.maps,
             functions,
+            contents: Vec::new(),
+            licence: std::borrow::Cow::Borrowed(image::LICENCE),
         })
     }
 }

@@ -26,6 +26,7 @@ pub(super) enum Command {
     ProgFdById = 13,
     ObjectInfo = 15,
     BtfLoad = 18,
+    MapFreeze = 22,
     MapLookupBatch = 24,
     LinkCreate = 28,
     LinkUpdate = 29,

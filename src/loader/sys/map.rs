@@ -192,6 +192,17 @@ pub(crate) fn update(
     unsafe { bpf(Command::MapUpdate, &mut attr) }.map(drop)
 }
 
+/// Forbid further changes from user space (`BPF_MAP_FREEZE`, Linux 5.2).
+///
+/// # Errors
+///
+/// `EBUSY`: frozen already, or mapped for writing; `EPERM`.
+pub(crate) fn freeze(map: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = ElemAttr { map_fd: number(map)?, ..ElemAttr::default() };
+    // SAFETY: the kernel reads the descriptor only; every address is zero.
+    unsafe { bpf(Command::MapFreeze, &mut attr) }.map(drop)
+}
+
 /// Remove `key` (`BPF_MAP_DELETE_ELEM`).
 ///
 /// # Errors
