@@ -193,7 +193,11 @@ impl LoadError {
             Self::TooLarge { limit: 4096, .. } => {
                 Some(format!("CAP_BPF raises the limit: `{}`", setcap(&[Capability::Bpf])))
             }
-            Self::Rejected { log, .. } => log.explanation.clone(),
+            Self::Rejected { log, .. } => {
+                let said = [log.explanation.as_deref(), log.advice.as_deref()];
+                let said: Vec<_> = said.into_iter().flatten().collect();
+                (!said.is_empty()).then(|| said.join(": "))
+            }
             Self::TooLarge { .. } => Some("split the set over several programs".to_owned()),
             Self::Refused { source, .. } => refusal_hint(source),
             Self::Image { .. } => None,

@@ -134,6 +134,15 @@ impl Program {
         })
     }
 
+    /// What verifying `image` takes, from loading it once with a log of numbers; nothing if it does
+    /// not load.
+    pub fn measure(image: &ProgramImage) -> Option<VerifierStats> {
+        let name = program_name(image).ok()?;
+        let maps = create_maps(image).ok()?;
+        let slots = patch(image, &maps).ok()?;
+        Attempt { image, slots: &slots, name: &name, types: None }.stats()
+    }
+
     /// The program with this id. Needs `CAP_SYS_ADMIN`. It has no [`maps`](Self::maps) here.
     ///
     /// # Errors
@@ -508,7 +517,9 @@ impl Attempt<'_> {
         };
         // With ENOSPC the log did not fit, and the first answer was about the program.
         let source = if again.raw_os_error() == Some(libc::ENOSPC) { first } else { again };
-        if !text.trim().is_empty() {
+        // Interrupted half way, again and again: the log says nothing about the program.
+        let interrupted = source.raw_os_error() == Some(libc::EAGAIN);
+        if !text.trim().is_empty() && !interrupted {
             let log = VerifierLog::read(&text, whole, Some(self.image));
             let log = Box::new(self.with_registers(log));
             return Err(LoadError::Rejected { name, log, source });

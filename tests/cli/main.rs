@@ -11,6 +11,7 @@ mod captures;
 mod confined;
 mod formats;
 mod rights;
+mod verify;
 
 use std::ffi::OsStr;
 use std::io::Write;

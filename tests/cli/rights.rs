@@ -130,7 +130,7 @@ fn a_program_that_the_verifier_rejects_is_explained() {
     // Code for a kernel of root's, loaded without CAP_PERFMON.
     let Some(got) = verify_without_perfmon(&["-e", "a", "--target", "6.18"]) else { return };
     got.complains(1, &["the verifier rejected", "slot", "CAP_PERFMON"]);
-    for part in ["rejected at slot", "the verifier says", "is there for", "R10 = fp0"] {
+    for part in ["rejected at slot", "cause ", "try ", "verifier ", "it is for ", ": (", "; "] {
         assert!(got.out.contains(part), "no {part:?} in {}", got.out);
     }
 }

@@ -7,7 +7,7 @@ use hardwire::assembler::{
     insn::Callee,
 };
 
-use super::{image, spec};
+use super::{image, raw, spec};
 
 /// A program that no verifier accepts.
 pub(super) struct Bad {
@@ -368,6 +368,25 @@ pub(super) const BAD: &[Bad] = &[
         explanation: "argument 1",
     },
     Bad {
+        what: "reference-not-released",
+        image: || {
+            xdp(|asm| {
+                asm.emit(Size::DW.store_imm(R10, -8, 0));
+                asm.emit(Size::DW.store_imm(R10, -16, 0));
+                asm.emit(Alu::Mov.reg(R2, R10));
+                asm.emit(Alu::Add.imm(R2, -16));
+                asm.emit(Alu::Mov.imm(R3, 12));
+                asm.emit(Alu::Mov.imm(R4, -1));
+                asm.emit(Alu::Mov.imm(R5, 0));
+                asm.emit(Insn::Call(Callee::Helper(84))); // bpf_sk_lookup_tcp
+                exit(asm);
+            })
+        },
+        slot: None,
+        reason: &["Unreleased reference", "reference leak"],
+        explanation: "is not given back on this path",
+    },
+    Bad {
         what: "fragment-too-short-buffer",
         image: || {
             image(ProgramKind::SocketFilter, |asm| {
@@ -381,6 +400,46 @@ pub(super) const BAD: &[Bad] = &[
         },
         slot: Some(4),
         reason: &["stack"],
-        explanation: "stack",
+        explanation: "16 bytes do not fit",
     },
+];
+
+/// How a program is loaded that [`Program::load`](hardwire::loader::Program::load) would load in
+/// another way: the log, if it is refused.
+type LoadRaw = fn(&ProgramImage) -> Result<(), String>;
+
+const CGROUP_SKB: u32 = 8;
+
+/// Programs of types and licences that are not ours.
+pub(super) const RAW: &[(Bad, LoadRaw)] = &[
+    (
+        Bad {
+            what: "wrong-return-value",
+            image: || {
+                xdp(|asm| {
+                    asm.emit(Alu::Mov.imm(R0, 5));
+                    asm.emit(Insn::exit());
+                })
+            },
+            slot: Some(1),
+            reason: &["At program exit the register R0"],
+            explanation: "certain numbers only",
+        },
+        |image| raw::load(CGROUP_SKB, c"GPL", &image.encode()),
+    ),
+    (
+        Bad {
+            what: "helper-of-another-licence",
+            image: || {
+                xdp(|asm| {
+                    asm.emit(Insn::Call(Callee::Helper(25))); // bpf_perf_event_output
+                    exit(asm);
+                })
+            },
+            slot: Some(0),
+            reason: &["cannot call GPL-restricted function"],
+            explanation: "under the GPL only",
+        },
+        |image| raw::load(image.kind().id(), c"MIT", &image.encode()),
+    ),
 ];

@@ -9,12 +9,12 @@ use std::{fmt::Write, fs, path::PathBuf};
 
 use hardwire::{
     assembler::{Phase, ProgramImage},
-    loader::{LoadError, LoadOptions, Program, VerifierLog, host},
+    loader::{LoadError, LoadOptions, Program, VerifierLog, host, verifier_log::BRANCHES_MAX},
 };
 use proptest::prelude::*;
 
 use super::{
-    bad::{BAD, Bad},
+    bad::{BAD, Bad, RAW},
     may_load,
 };
 
@@ -38,6 +38,9 @@ fn updating() -> bool {
     update
 }
 
+/// Lines of a path that are recorded.
+const PATH_LINES: usize = 6;
+
 /// Bytes of a log that are kept: the end is what counts.
 const KEPT_BYTES_MAX: usize = 4096;
 
@@ -57,6 +60,16 @@ fn reading(kernel: &str, program: &str, log: &VerifierLog) -> String {
     line("registers", if registers.is_empty() { "-" } else { &all });
     line("reason", &log.reason);
     line("explanation", log.explanation.as_deref().unwrap_or("-"));
+    line("advice", log.advice.as_deref().unwrap_or("-"));
+    for (name, words) in log.registers_in_words() {
+        line("words", &format!("{name} is {words}"));
+    }
+    for step in &log.path[log.path.len().saturating_sub(PATH_LINES)..] {
+        let (slot, insn, to, times) = (step.slot, &step.insn, step.to, step.times);
+        line("path", &format!("{slot}: {insn}, to {to}, {times} times"));
+    }
+    let around: Vec<_> = log.window.iter().map(|line| line.slot.to_string()).collect();
+    line("window", &around.join(" "));
     line("processed", &log.stats.processed.map_or("-".to_owned(), |n| n.to_string()));
     out
 }
@@ -107,16 +120,25 @@ fn what_is_wrong_with_each_bad_program_is_found_in_the_log() {
         let image = (bad.image)();
         let e = Program::load(&image, &LoadOptions::default()).expect_err(bad.what);
         let Some(log) = e.verifier_log() else { panic!("{}: {e:?}", bad.what) };
-        failures.extend(wrong(bad, &image, &e, log));
+        failures.extend(wrong(bad, &image, Some(&e), log));
         if updating() {
             record(bad, log);
+        }
+    }
+    for (bad, load) in RAW {
+        let image = (bad.image)();
+        let text = load(&image).expect_err(bad.what);
+        let log = VerifierLog::read(&text, true, Some(&image));
+        failures.extend(wrong(bad, &image, None, &log));
+        if updating() {
+            record(bad, &log);
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 /// What is not as it should be in the reading of one log.
-fn wrong(bad: &Bad, image: &ProgramImage, e: &LoadError, log: &VerifierLog) -> Vec<String> {
+fn wrong(bad: &Bad, image: &ProgramImage, e: Option<&LoadError>, log: &VerifierLog) -> Vec<String> {
     let mut failures = Vec::new();
     let mut expect = |good: bool, what: &str| {
         if !good {
@@ -136,8 +158,12 @@ fn wrong(bad: &Bad, image: &ProgramImage, e: &LoadError, log: &VerifierLog) -> V
     expect(explained.contains(bad.explanation), &format!("explains {:?}", bad.explanation));
     expect(log.stats.processed.is_some(), "has statistics");
     expect(log.whole.contains(log.reason.split("; ").next().unwrap_or_default()), "quotes");
-    let text = e.to_string();
+    expect(log.advice.as_deref().is_some_and(|advice| !advice.is_empty()), "says what to try");
+    let text = e.map_or_else(|| log.to_string(), ToString::to_string);
     expect(!text.contains('\n') && text.contains(&log.reason), "one line");
+    if let Some(slot) = log.slot {
+        expect(log.window.iter().any(|line| line.slot == slot), "shows the instruction");
+    }
     let origin = log.slot.and_then(|slot| image.index_at(slot)).map(|at| image.origin(at));
     expect(log.origin.as_ref() == origin, "the origin of the slot");
     failures
@@ -175,7 +201,8 @@ fn a_rejection_names_the_pattern_and_its_byte() {
         "{text}"
     );
     assert!(log.register("R2").expect("printed").starts_with("pkt("));
-    assert_eq!(e.hint(), log.explanation);
+    let said = [log.explanation.as_deref(), log.advice.as_deref()].map(Option::unwrap_or_default);
+    assert_eq!(e.hint(), Some(said.join(": ")));
 }
 
 /// All golden logs as one text each, for tests that cut and garble them.
@@ -186,6 +213,26 @@ fn golden_texts() -> Vec<String> {
         .collect()
 }
 
+/// What holds of every reading, whatever the text was.
+fn check_limits(log: &VerifierLog) {
+    // A line is cut at 400 bytes; words stand around a piece of it.
+    const LINE_BYTES_MAX: usize = 1_000;
+    let mut lines = vec![&log.reason];
+    lines.extend(log.insn.iter().chain(&log.source).chain(&log.explanation).chain(&log.advice));
+    lines.extend(log.path.iter().map(|branch| &branch.insn));
+    lines
+        .extend(log.window.iter().flat_map(|line| [Some(&line.text), line.why.as_ref()]).flatten());
+    let words = log.registers_in_words();
+    lines.extend(words.iter().map(|(_, words)| words));
+    for line in lines {
+        assert!(line.len() < LINE_BYTES_MAX && !line.contains('\n'), "{line:?}");
+    }
+    assert!(!log.reason.is_empty());
+    assert!(log.path.len() <= BRANCHES_MAX && log.window.len() <= 10 && words.len() <= 11);
+    assert!(log.registers.len() <= 11 + 512, "{}", log.registers.len());
+    assert!(!log.to_string().contains('\n'));
+}
+
 #[test]
 fn a_log_cut_anywhere_is_still_read() {
     if !have_golden() {
@@ -194,8 +241,67 @@ fn a_log_cut_anywhere_is_still_read() {
     for text in golden_texts() {
         for at in (0..text.len()).filter(|&at| text.is_char_boundary(at)).step_by(41) {
             for part in [&text[..at], &text[at..]] {
-                let log = VerifierLog::read(part, false, None);
-                assert!(!log.reason.is_empty() && !log.to_string().contains('\n'));
+                check_limits(&VerifierLog::read(part, false, None));
+                check_limits(&VerifierLog::read_saved(part));
+            }
+        }
+    }
+}
+
+/// Time and memory grow with the text, not faster, whatever is repeated in it.
+#[test]
+fn a_large_hostile_log_is_read_in_a_moment() {
+    let since = std::time::Instant::now();
+    let image = super::returning(2);
+    for piece in [
+        "0: (15) if r1 == 0x0 goto pc+1\n",
+        "0: (15) if r1 == 0x0 goto pc+1\nfrom 0 to 2: R0=1\n",
+        "from 0 to 2: R0=1\n",
+        "\nfrom ",
+        "bad\n",
+        "R1=pkt(r=1) fp-8=m fp-504=m ",
+        "; a line\n",
+        "12: (b7) r0 = ",
+        "(",
+        "subprog 0 (x) insns_self 1 stack 8\n",
+        "Verification failed: x\nReason:\n  because\n",
+        "-- BEGIN PROG LOAD LOG --\n",
+        "\t0: (95) exit\n",
+    ] {
+        let text = piece.repeat((2 << 20) / piece.len());
+        check_limits(&VerifierLog::read(&text, true, Some(&image)));
+        check_limits(&VerifierLog::read_saved(&text));
+    }
+    assert!(since.elapsed().as_secs() < 60, "{:?}", since.elapsed());
+}
+
+proptest! {
+    /// Logs of several kernels, cut on both sides, put together and garbled.
+    #[test]
+    fn pieces_of_real_logs_are_read(
+        pieces in prop::collection::vec((any::<u16>(), any::<u16>(), any::<u16>()), 0..4),
+        spoiled in prop::collection::vec((any::<u16>(), any::<u8>()), 0..8),
+    ) {
+        if have_golden() {
+            static LOGS: std::sync::LazyLock<Vec<String>> = std::sync::LazyLock::new(golden_texts);
+            let mut bytes = Vec::new();
+            for (which, from, to) in pieces {
+                let log = LOGS[usize::from(which) % LOGS.len()].as_bytes();
+                let at = |place: u16| usize::from(place) % (log.len() + 1);
+                let (from, to) = (at(from).min(at(to)), at(from).max(at(to)));
+                bytes.extend(&log[from..to]);
+            }
+            for (at, byte) in spoiled {
+                let len = bytes.len();
+                if let Some(spot) = bytes.get_mut(usize::from(at) % len.max(1)) {
+                    *spot = byte;
+                }
+            }
+            let text = String::from_utf8_lossy(&bytes);
+            check_limits(&VerifierLog::read_saved(&text));
+            let image = super::returning(2);
+            for complete in [true, false] {
+                check_limits(&VerifierLog::read(&text, complete, Some(&image)));
             }
         }
     }
@@ -205,7 +311,7 @@ proptest! {
     #[test]
     fn any_text_is_read(text in any::<String>()) {
         let log = VerifierLog::read(&text, true, None);
-        prop_assert!(!log.to_string().contains('\n'));
+        check_limits(&log);
         prop_assert_eq!(log.whole, text);
     }
 
@@ -237,7 +343,8 @@ proptest! {
         let image = super::returning(2);
         for complete in [true, false] {
             let log = VerifierLog::read(&text, complete, Some(&image));
-            prop_assert!(!log.to_string().contains('\n'));
+            check_limits(&log);
         }
+        check_limits(&VerifierLog::read_saved(&text));
     }
 }

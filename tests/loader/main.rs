@@ -18,6 +18,7 @@ mod logs;
 mod maps;
 mod probes;
 mod programs;
+mod raw;
 mod rights;
 mod types;
 

@@ -1,4 +1,5 @@
-//! What the verifier's messages mean, in words: one line for each of the common classes.
+//! What the verifier's messages mean, in words: for each of the common classes one line of cause,
+//! and what to try.
 //!
 //! A class is found by the words that stayed the same over the releases. Nothing is guessed: a
 //! message of no class has no explanation.
@@ -6,6 +7,7 @@
 use super::{
     state::{Place, Register, find},
     stats,
+    value::{Value, number, thousands},
 };
 
 /// What is known of a rejection.
@@ -17,108 +19,137 @@ pub(super) struct Failure<'a> {
     pub(super) registers: &'a [Register],
 }
 
-/// A part of the message, and what to say. The first class that says something wins.
-type Class = (&'static str, fn(&Failure<'_>) -> Option<String>);
+/// What there is to say about a class.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Why it was rejected.
+    pub(super) cause: String,
+    /// What to try.
+    pub(super) advice: String,
+}
 
+/// A part of the message, and what to say. The first class that says something wins.
+type Class = (&'static str, fn(&Failure<'_>) -> Option<Said>);
+
+#[rustfmt::skip] // A table: what is said stands beside the message it is said about.
 const CLASSES: &[Class] = &[
     ("invalid access to packet", packet),
     ("offset is outside of the packet", packet),
     ("invalid access to map value", map_value),
+    ("Possibly NULL pointer passed", null_argument),
     ("invalid mem access '", mem_access),
     ("!read_ok", not_set),
-    ("jumps is too complex", |_| {
-        say("more than 8192 branches wait on one path to be looked at: let the jump go where the \
-             program goes on, so that the other side ends early, or split the program")
-    }),
-    ("program is too large. Processed", |_| {
-        say(
-            "the verifier gives up after processing 1,000,000 instructions: it follows a loop round \
-             by round and every path on its own",
-        )
-    }),
-    ("infinite loop detected", |_| {
-        say(
-            "the loop came round in the same state: nothing that the verifier knows changes (without \
-             CAP_PERFMON it knows no counters)",
-        )
-    }),
-    ("back-edge from insn", |_| {
-        say(
-            "a jump back makes a loop; loops need CAP_BPF and must reach the same state never twice",
-        )
-    }),
+    ("jumps is too complex", |_| say(
+        "more than 8192 branches wait on one path to be looked at",
+        "let the jump go where the program goes on, so that the other side ends early, or split the \
+         program")),
+    ("program is too large. Processed", |_| say(
+        "the verifier gives up after processing 1,000,000 instructions: it follows a loop round by \
+         round and every path on its own",
+        "let loops end sooner, use may_goto (Linux 6.9) or bpf_loop (5.17), or split the program")),
+    ("infinite loop detected", |_| say(
+        "the loop came round in the same state: nothing that the verifier knows changes (without \
+         CAP_PERFMON it knows no counters)",
+        "count the rounds in a register or on the stack and compare the count with its limit")),
+    ("back-edge from insn", |_| say(
+        "a jump back makes a loop; loops need CAP_BPF and must reach the same state never twice",
+        "load with CAP_BPF, and count the rounds")),
     ("misaligned", |f| {
         let bytes = number_after(f.reason, "size ").map_or(String::new(), |n| format!(" ({n})"));
-        Some(format!("the address of a fixed-offset access must be a multiple of its size{bytes}"))
+        say(
+            format!("the address of a fixed-offset access must be a multiple of its size{bytes}"),
+            "move the bytes, or read them in smaller pieces")
     }),
-    ("invalid read from stack", |_| {
-        say("these bytes of the stack were never written, or not all of them")
-    }),
-    ("invalid indirect read from stack", |_| {
-        say("these bytes of the stack were never written, or not all of them")
-    }),
+    ("invalid read from stack", unwritten),
+    ("invalid indirect read from stack", unwritten),
     ("write to stack", stack),
+    ("combined stack size", |_| say(
+        "the functions on one path of calls share a stack of 512 bytes",
+        "keep large things in a map (a per-CPU array with one entry)")),
+    ("call stack of", |_| say("calls may be nested at most eight deep", "inline some of them")),
     ("invalid stack", stack),
     ("access to stack", stack),
-    ("combined stack size", |_| {
-        say("the functions on one path of calls share a stack of 512 bytes")
-    }),
     ("invalid func unknown#", |f| {
         let id = number_after(f.reason, "unknown#")?;
-        Some(format!("this kernel has no helper {id}"))
+        say(format!("this kernel has no helper {id}"), "use another helper, or a newer kernel")
     }),
+    ("cannot call GPL-restricted function", |_| say(
+        "the helper may be called by programs under the GPL only",
+        "load the program with the licence \"GPL\" (or \"Dual MIT/GPL\" and the like)")),
+    ("from non-GPL compatible program", |_| say(
+        "kernel functions may be called by programs under the GPL only",
+        "load the program with the licence \"GPL\" (or \"Dual MIT/GPL\" and the like)")),
+    ("would lead to reference leak", |f| leak(f.reason)),
+    ("Unreleased reference", |f| leak(f.reason)),
     ("cannot use helper ", |f| helper(f.reason, "cannot use helper ")),
     ("unknown func ", |f| helper(f.reason, "unknown func ")),
-    ("unreachable insn", |_| {
-        say("no path leads to this instruction; the verifier accepts no dead code")
+    ("calling kernel function ", |f| {
+        let (_, rest) = f.reason.split_once("calling kernel function ")?;
+        let name = rest.split(' ').next()?;
+        say(format!("programs of this type may not call {name}"),
+            "use a helper, or another type of program")
     }),
-    ("jump out of range", |_| say("the jump goes to a slot where there is no such instruction")),
-    ("last insn is not an exit or jmp", |_| say("a program must end with exit or goto")),
+    ("unreachable insn", |_| say(
+        "no path leads to this instruction; the verifier accepts no dead code",
+        "remove it, or jump to it")),
+    ("jump out of range", |_| say(
+        "the jump goes to a slot where there is no such instruction",
+        "count slots: jumps count from the next one, and a wide load (18) takes two")),
+    ("last insn is not an exit or jmp", |_| say(
+        "a program must end with exit or goto", "end every path with exit")),
     ("invalid bpf_context access", |f| {
         let at = number_after(f.reason, "off=")?;
-        Some(format!("a program of this type may not access byte {at} of its context like this"))
+        say(format!("a program of this type may not access byte {at} of its context like this"),
+            "look up its fields in linux/bpf.h: their offsets and sizes, and which may be written")
     }),
-    ("frame pointer is read only", |_| say("r10 is the frame pointer and cannot be changed")),
+    ("frame pointer is read only", |_| say(
+        "r10 is the frame pointer and cannot be changed", "copy it to another register first")),
     ("prohibited for !root", |_| privilege()),
     ("pointer -= pointer prohibited", |_| privilege()),
     ("pointer comparison prohibited", |_| privilege()),
     ("on pointer prohibited", |f| {
         let register = register(f.reason)?;
-        Some(format!(
-            "{register} is a pointer: numbers may only be added to and subtracted from it"
-        ))
+        say(format!(
+            "{register} is a pointer: numbers may only be added to and subtracted from it"),
+            "do other arithmetic on a number, and add that to the pointer")
     }),
-    ("with unbounded min value", |_| {
-        say(
-            "the number that is added to the pointer needs a known lower or upper bound: compare it \
-             unsigned with its limit first",
-        )
-    }),
+    ("tried to subtract pointer from scalar", |_| say(
+        "a pointer cannot be subtracted from a number", "subtract the number from the pointer")),
+    ("with unbounded min value", |_| unbounded()),
+    ("math between ", |_| unbounded()),
+    ("makes pkt pointer be out of bounds", |_| unbounded()),
     ("unbounded memory access", |f| bounds(f.reason)),
     ("min value is negative", |f| bounds(f.reason)),
     ("min value is outside of the allowed memory range", |f| bounds(f.reason)),
     ("max value is outside of the allowed memory range", |f| bounds(f.reason)),
     (" expected=", argument),
-    ("unknown opcode", |_| say("this kernel does not know the instruction")),
-    ("uses reserved fields", |_| say("this kernel does not know this form of the instruction")),
-    ("due to 16-bit range", |_| {
-        say(
-            "the verifier replaces some instructions by longer ones, and then the jump does not reach \
-             its target any more: jump a shorter distance",
-        )
-    }),
-    ("div by zero", |_| say("the divisor is the constant 0")),
-    ("division by zero", |_| say("the divisor is the constant 0")),
-    ("invalid shift", |_| say("a shift must be smaller than the register is wide")),
+    ("unknown opcode", |_| say(
+        "this kernel does not know the instruction", "compile for this kernel's release")),
+    ("uses reserved fields", |_| say(
+        "this kernel does not know this form of the instruction",
+        "compile for this kernel's release")),
+    ("due to 16-bit range", |_| say(
+        "the verifier replaces some instructions by longer ones, and then the jump does not reach \
+         its target any more",
+        "jump a shorter distance, or use gotol (Linux 6.6)")),
+    ("div by zero", divisor),
+    ("division by zero", divisor),
+    ("invalid shift", |_| say(
+        "a shift must be smaller than the register is wide", "mask the count first")),
     ("leaks addr", |_| privilege()),
-    ("cannot write into packet", |_| say("programs of this type may read the packet only")),
-    ("At program exit the register R0", |_| {
-        say("programs of this type may return certain numbers only")
-    }),
+    ("cannot write into packet", |_| say(
+        "programs of this type may read the packet only",
+        "use a helper such as bpf_skb_store_bytes, or another type of program")),
+    ("At program exit the register R0", returned),
+    ("same insn cannot be used with different pointers", |_| say(
+        "the instruction is reached with pointers of different kinds",
+        "give each kind an instruction of its own")),
+    ("missing bpf_line_info", |_| types()),
+    ("missing btf func_info", |_| types()),
 ];
 
-/// One line of why.
-pub(super) fn explain(failure: &Failure<'_>) -> Option<String> {
+/// Cause and advice.
+pub(super) fn explain(failure: &Failure<'_>) -> Option<Said> {
     CLASSES
         .iter()
         .filter(|(part, _)| failure.reason.contains(part))
@@ -156,24 +187,46 @@ pub(super) fn place(messages: &[&str]) -> Option<Place> {
     })
 }
 
-/// The number that `text` begins with, if it could be an offset, a size or a slot: then sums of
-/// several do not overflow.
-fn number(text: &str) -> Option<u64> {
-    stats::number(text).filter(|&n| n <= u64::from(u32::MAX))
-}
-
-/// The same behind the first `key`.
+/// The number behind the first `key`, if it could be an offset, a size or a slot.
 fn number_after(text: &str, key: &str) -> Option<u64> {
     number(&text[text.find(key)? + key.len()..])
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "an entry of the table")]
-fn say(text: &str) -> Option<String> {
-    Some(text.to_owned())
+fn say(cause: impl Into<String>, advice: impl Into<String>) -> Option<Said> {
+    Some(Said { cause: cause.into(), advice: advice.into() })
 }
 
-fn privilege() -> Option<String> {
-    say("arithmetic with pointers and unknown numbers needs CAP_PERFMON (or CAP_SYS_ADMIN)")
+fn privilege() -> Option<Said> {
+    say(
+        "arithmetic with pointers and unknown numbers needs CAP_PERFMON (or CAP_SYS_ADMIN)",
+        "load as root or with CAP_PERFMON, or copy the bytes with a helper",
+    )
+}
+
+fn unwritten(_: &Failure<'_>) -> Option<Said> {
+    say(
+        "these bytes of the stack were never written, or not all of them",
+        "write them all first, also those between fields",
+    )
+}
+
+fn unbounded() -> Option<Said> {
+    say(
+        "the number that is added to the pointer has no known lower or upper bound",
+        "compare it unsigned with its limit first, or mask it",
+    )
+}
+
+fn divisor(_: &Failure<'_>) -> Option<Said> {
+    say("the divisor is the constant 0", "divide by something else")
+}
+
+fn types() -> Option<Said> {
+    say(
+        "the types or lines that were loaded with the program do not fit it",
+        "load it without them, or make them from the same instructions",
+    )
 }
 
 /// Largest offset from the start of the packet that the verifier reasons about
@@ -181,31 +234,38 @@ fn privilege() -> Option<String> {
 const PACKET_OFFSET_MAX: u64 = 0xffff;
 
 /// `invalid access to packet, off=8 size=8, R2(id=0,off=8,r=12)`.
-fn packet(failure: &Failure<'_>) -> Option<String> {
+fn packet(failure: &Failure<'_>) -> Option<Said> {
     let message = failure.reason;
     let name = register_with(message, "(id=").or_else(|| register(message))?;
     let upper = name.to_ascii_uppercase();
     let access = number_after(message, "off=").zip(number_after(message, "size="));
     let proven = number_after(message, ",r=");
-    let state = find(failure.registers, &upper).unwrap_or_default();
+    let state = Value::of(find(failure.registers, &upper).unwrap_or_default());
     let Some(((off, size), proven)) = access.zip(proven) else {
-        return say("the access may lie before the packet or behind its end");
+        return say(
+            "the access may lie before the packet or behind its end",
+            format!("compare {name} and the bytes behind it with data_end first"),
+        );
     };
     let last = (off + size).saturating_sub(1);
-    let reach = largest(state).unwrap_or(0).saturating_add(off).saturating_add(size);
+    let reach = state.number("umax").unwrap_or(0).saturating_add(off).saturating_add(size);
     if proven == 0 && reach > PACKET_OFFSET_MAX {
-        return Some(format!(
-            "{name} is a packet pointer whose offset may reach {}; nothing is proven beyond \
-             65,535: bound the offset lower",
-            thousands(reach)
-        ));
+        return say(
+            format!(
+                "{name} is a packet pointer whose offset may reach {}; nothing is proven beyond \
+                 65,535",
+                thousands(reach)
+            ),
+            "bound the offset lower before it is added",
+        );
     }
     let needs = bytes(off, last);
-    Some(format!(
-        "{name} is a packet pointer with {proven} bytes proven readable, and this needs {needs}: \
-         compare {name} + {} with data_end first",
-        last + 1
-    ))
+    say(
+        format!(
+            "{name} is a packet pointer with {proven} bytes proven readable, this needs {needs}"
+        ),
+        format!("compare {name} + {} with data_end first", last + 1),
+    )
 }
 
 /// `byte 3` or `bytes 3 to 6`.
@@ -213,105 +273,155 @@ fn bytes(first: u64, last: u64) -> String {
     if first == last { format!("byte {first}") } else { format!("bytes {first} to {last}") }
 }
 
-/// The upper bound in a printed state: `umax=`, also as in `smax=umax=0xffff`.
-fn largest(state: &str) -> Option<u64> {
-    let at = state
-        .find("umax=")
-        .map(|at| at + 5)
-        .or_else(|| state.find("umax_value=").map(|at| at + 11))?;
-    let mut rest = &state[at..];
-    // Equal bounds are printed as one chain.
-    while let Some((name, tail)) = rest.split_once('=')
-        && !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric())
-        && !name.as_bytes()[0].is_ascii_digit()
-    {
-        rest = tail;
-    }
-    match rest.strip_prefix("0x") {
-        Some(hex) => {
-            let end = hex.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(hex.len());
-            u64::from_str_radix(&hex[..end], 16).ok()
-        }
-        None => number(rest),
-    }
-}
-
 /// `invalid access to map value, value_size=8 off=6 size=4`.
-fn map_value(failure: &Failure<'_>) -> Option<String> {
+fn map_value(failure: &Failure<'_>) -> Option<Said> {
     let value = number_after(failure.reason, "value_size=")?;
     let behind = &failure.reason[failure.reason.find("value_size=")?..];
     let off = number_after(behind, " off=");
     let size = number_after(behind, " size=")?;
-    Some(match off {
+    let cause = match off {
         Some(off) => {
             let needs = bytes(off, (off + size).saturating_sub(1));
             format!("this needs {needs} of a map value of {value} bytes")
         }
         None => format!("this needs bytes before the start of a map value of {value} bytes"),
-    })
+    };
+    say(cause, "stay inside of the value, or make the map's values larger")
 }
 
 /// `R3 invalid mem access 'scalar'`.
-fn mem_access(failure: &Failure<'_>) -> Option<String> {
+fn mem_access(failure: &Failure<'_>) -> Option<Said> {
     let name = register_with(failure.reason, " invalid mem access")?;
     let (_, kind) = failure.reason.split_once("invalid mem access '")?;
     let kind = kind.split('\'').next()?;
-    Some(match kind {
-        "scalar" | "inv" => format!(
-            "{name} is a number, not a pointer; arithmetic that the verifier cannot follow turns a \
-             pointer into a number"
+    match kind {
+        "scalar" | "inv" => say(
+            format!("{name} is a number, not a pointer"),
+            "look where it was a pointer last: arithmetic that the verifier cannot follow makes it \
+             a number",
         ),
-        "pkt_end" => format!("{name} is the end of the packet: compare with it, never read there"),
-        _ if kind.ends_with("_or_null") => {
-            format!("{name} may be null: compare it with 0 before it is used")
+        "pkt_end" => {
+            say(format!("{name} is the end of the packet"), "compare with it, never read there")
         }
-        _ => format!("{name} is a pointer of kind {kind}, which cannot be read or written here"),
-    })
+        _ if kind.ends_with("_or_null") => {
+            say(format!("{name} may be null"), format!("compare {name} with 0 before it is used"))
+        }
+        _ => say(
+            format!("{name} is a pointer of kind {kind}, which cannot be read or written here"),
+            "use the helpers for it",
+        ),
+    }
+}
+
+/// `Possibly NULL pointer passed to helper arg1`.
+fn null_argument(failure: &Failure<'_>) -> Option<Said> {
+    let at = failure.reason.find(" arg")?;
+    let which = number(&failure.reason[at + 4..])?;
+    say(
+        format!("argument {which} of the call may be null"),
+        "compare the pointer with 0 before the call",
+    )
 }
 
 /// `R0 !read_ok`.
-fn not_set(failure: &Failure<'_>) -> Option<String> {
+fn not_set(failure: &Failure<'_>) -> Option<Said> {
     let name = register_with(failure.reason, " !read_ok")?;
-    Some(if name == "r0" && failure.insn.starts_with("(95)") {
-        "r0 has no value at exit: it is what the program returns".to_owned()
-    } else {
+    if name == "r0" && failure.insn.starts_with("(95)") {
+        return say(
+            "r0 has no value at exit: it is what the program returns",
+            "set r0 on every path",
+        );
+    }
+    let keep = "set it on every path; keep what must survive a call in r6 to r9";
+    say(
         format!(
             "{name} has no value here: it was never set, or a call took it (helpers clobber r0 to r5)"
-        )
-    })
+        ),
+        keep,
+    )
 }
 
-fn stack(failure: &Failure<'_>) -> Option<String> {
+fn stack(failure: &Failure<'_>) -> Option<Said> {
     if failure.reason.contains("variable") {
-        return say("the offset into the stack must be a constant here, or its bounds be known");
+        return say(
+            "the offset into the stack must be a constant here, or its bounds be known",
+            "compare the offset unsigned with its limit first",
+        );
     }
-    say("the access is not inside of the stack, which is the 512 bytes below r10")
+    let off = failure.reason.split_once("off=-").and_then(|(_, rest)| number(rest));
+    let size = number_after(failure.reason, "size=");
+    if let Some((off, size)) = off.zip(size)
+        && off <= 512
+        && size > off
+    {
+        return say(
+            format!("{size} bytes do not fit into the {off} from r10 - {off} to the stack's end"),
+            "begin lower in the stack, or use fewer bytes",
+        );
+    }
+    say(
+        "the access is not inside of the stack, which is the 512 bytes below r10",
+        "use offsets from -512 to -1, and keep large things in a map",
+    )
 }
 
 /// `program of this type cannot use helper bpf_skb_load_bytes#26`.
-fn helper(message: &str, before: &str) -> Option<String> {
+fn helper(message: &str, before: &str) -> Option<Said> {
     let (_, rest) = message.split_once(before)?;
     let name = rest.split(['#', ' ', ';']).next().filter(|name| !name.is_empty())?;
-    Some(format!("programs of this type, or with these capabilities, may not call {name}"))
+    say(
+        format!("programs of this type, or with these capabilities, may not call {name}"),
+        "use another helper, another type of program, or load with more capabilities",
+    )
 }
 
-fn bounds(message: &str) -> Option<String> {
+/// `Unreleased reference id=1 alloc_insn=5`.
+fn leak(message: &str) -> Option<Said> {
+    let at = number_after(message, "alloc_insn=");
+    let from = at.map_or(String::new(), |slot| format!(", acquired at slot {slot},"));
+    say(
+        format!("a reference{from} is not given back on this path"),
+        "release it on every path where it is not null (bpf_sk_release, bpf_ringbuf_submit or \
+         bpf_ringbuf_discard, …)",
+    )
+}
+
+/// `At program exit the register R0 has smin=5 smax=5 should have been in [0, 1]`, before Linux 6.8
+/// `has value (0x5; 0x0) should have been in (0x0; 0x1)`.
+fn returned(failure: &Failure<'_>) -> Option<Said> {
+    let range = failure.reason.split_once("should have been in ").map_or("", |(_, range)| range);
+    let allowed = match range.find([']', ')']) {
+        Some(end) if range.starts_with('[') => format!(": {}", &range[..=end]),
+        Some(end) => format!(": value and mask {}", &range[..=end]),
+        None => String::new(),
+    };
+    say(
+        format!("programs of this type may return certain numbers only{allowed}"),
+        "set r0 to one of them on every path; a number that the verifier does not know is none",
+    )
+}
+
+fn bounds(message: &str) -> Option<Said> {
     let register = register(message)?;
-    Some(format!(
-        "the verifier does not know that {register} stays inside: compare it unsigned with its limit \
-         first"
-    ))
+    say(
+        format!("the verifier does not know that {register} stays inside"),
+        format!("compare {register} (or what was added to it) unsigned with its limit first"),
+    )
 }
 
 /// `R1 type=scalar expected=map_ptr`.
-fn argument(failure: &Failure<'_>) -> Option<String> {
+fn argument(failure: &Failure<'_>) -> Option<Said> {
     let name = register_with(failure.reason, " type=")?;
     let (_, rest) = failure.reason.split_once("type=")?;
     let (got, rest) = rest.split_once(" expected=")?;
     let want = rest.split(';').next().unwrap_or(rest).trim();
     let which = name.strip_prefix('r')?;
-    Some(format!("argument {which} of the call is {got}, and the helper takes {want}"))
+    let advice = if got.ends_with("_or_null") {
+        format!("compare {name} with 0 before the call")
+    } else {
+        format!("give the helper what it takes in {name}")
+    };
+    say(format!("argument {which} of the call is {got}, and the helper takes {want}"), advice)
 }
 
 /// The first register that the message names, in lower case: `r2`.
@@ -321,26 +431,18 @@ fn register(message: &str) -> Option<String> {
 
 /// The first register in the message that is followed by `behind`.
 fn register_with(message: &str, behind: &str) -> Option<String> {
-    let bytes = message.as_bytes();
-    message.match_indices('R').find_map(|(at, _)| {
-        let word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric() && bytes[at - 1] != b'_';
-        let number = number(&message[at + 1..]).filter(|&n| n <= 10)?;
-        let digits = if number == 10 { 2 } else { 1 };
-        (word && message[at + 1 + digits..].starts_with(behind)).then(|| format!("r{number}"))
-    })
+    registers(message).find(|(_, rest)| rest.starts_with(behind)).map(|(name, _)| name)
 }
 
-/// `65,544`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+/// The registers that a message names, in lower case, and what follows them.
+pub(super) fn registers(message: &str) -> impl Iterator<Item = (String, &str)> {
+    let bytes = message.as_bytes();
+    message.match_indices('R').filter_map(move |(at, _)| {
+        let word = at == 0 || !bytes[at - 1].is_ascii_alphanumeric() && bytes[at - 1] != b'_';
+        let number = stats::number(&message[at + 1..]).filter(|&n| n <= 10)?;
+        let digits = if number == 10 { 2 } else { 1 };
+        word.then(|| (format!("r{number}"), &message[at + 1 + digits..]))
+    })
 }
 
 #[cfg(test)]
@@ -348,24 +450,48 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(reason: &str, want: &str) {
+    fn check(reason: &str, want: &str, try_this: &str) {
         let got = explain(&Failure { reason, insn: "", registers: &[] });
-        assert!(got.as_deref().is_some_and(|got| got.contains(want)), "{reason:?}: {got:?}");
+        let said = got.unwrap_or_else(|| panic!("{reason:?} is not explained"));
+        assert!(said.cause.contains(want), "{reason:?}: {said:?}");
+        assert!(said.advice.contains(try_this), "{reason:?}: {said:?}");
     }
 
     #[test]
     fn messages_of_older_kernels_and_fewer_rights_are_explained_too() {
-        check("R3 invalid mem access 'inv'", "r3 is a number");
-        check("unknown func bpf_skb_load_bytes#26", "may not call bpf_skb_load_bytes");
-        check("invalid stack off=-520 size=8", "512 bytes below r10");
-        check("back-edge from insn 7 to 2", "loop");
-        check("R3 pointer -= pointer prohibited", "CAP_PERFMON");
-        check("invalid read from stack off -8+0 size 8", "never written");
-        check("R2 variable offset stack access prohibited for !root", "CAP_PERFMON");
-        check("R1 type=inv expected=map_ptr", "argument 1 of the call is inv");
-        check("insn 12 cannot be patched due to 16-bit range", "shorter distance");
-        check("unknown opcode e5", "does not know the instruction");
-        check("R4 unbounded memory access, use 'var &= const'", "r4 stays inside");
+        check("R3 invalid mem access 'inv'", "r3 is a number", "a pointer last");
+        check("unknown func bpf_skb_load_bytes#26", "may not call bpf_skb_load_bytes", "helper");
+        check("invalid stack off=-520 size=8", "512 bytes below r10", "-512");
+        check("back-edge from insn 7 to 2", "loop", "CAP_BPF");
+        check("R3 pointer -= pointer prohibited", "CAP_PERFMON", "CAP_PERFMON");
+        check("invalid read from stack off -8+0 size 8", "never written", "write");
+        check("R2 variable offset stack access prohibited for !root", "CAP_PERFMON", "root");
+        check("R1 type=inv expected=map_ptr", "argument 1 of the call is inv", "r1");
+        check("insn 12 cannot be patched due to 16-bit range", "longer ones", "shorter distance");
+        check("unknown opcode e5", "does not know the instruction", "release");
+        check("R4 unbounded memory access, use 'var &= const'", "r4 stays inside", "unsigned");
+        check(
+            "At program exit the register R0 has value (0x5; 0x0) should have been in (0x0; 0x1)",
+            "certain numbers only: value and mask (0x0; 0x1)",
+            "set r0",
+        );
+        check(
+            "At program exit the register R0 has smin=5 smax=5 should have been in [0, 1]",
+            "certain numbers only: [0, 1]",
+            "set r0",
+        );
+        check(
+            "invalid write to stack R3 off=-8 size=16",
+            "16 bytes do not fit into the 8",
+            "lower",
+        );
+        check("Unreleased reference id=1 alloc_insn=5", "acquired at slot 5", "bpf_sk_release");
+        check(
+            "cannot call GPL-restricted function from non-GPL compatible program",
+            "GPL",
+            "licence",
+        );
+        check("Possibly NULL pointer passed to helper arg2", "argument 2", "compare");
     }
 
     #[test]
@@ -374,26 +500,6 @@ mod tests {
             let got = explain(&Failure { reason, insn: "", registers: &[] });
             assert_eq!(got, None, "{reason:?}");
         }
-    }
-
-    #[test]
-    fn bounds_are_read_from_both_spellings() {
-        for (state, want) in [
-            (
-                "pkt(id=1,r=0,smin=smin32=0,smax=umax=smax32=umax32=0xffff,var_off=(0x0; 0xffff))",
-                Some(0xffff),
-            ),
-            ("pkt(id=1,off=8,r=0,umax_value=65535,var_off=(0x0; 0xffff))", Some(65535)),
-            ("scalar(umin=3,umax=9)", Some(9)),
-            ("pkt(r=0)", None),
-            ("umax=", None),
-            ("umax=umax=", None),
-        ] {
-            assert_eq!(largest(state), want, "{state}");
-        }
-        assert_eq!(thousands(65544), "65,544");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_000_000), "1,000,000");
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub(super) enum Place {
     Last,
 }
 
+/// Lines that are kept of what stands behind the last instruction, and of a section of a report.
+const MESSAGES_MAX: usize = 64;
+
 /// The end of a trace.
 #[derive(Debug, Default)]
 pub(super) struct Trace<'a> {
@@ -50,6 +53,8 @@ pub(super) struct Report<'a> {
     pub(super) title: &'a str,
     /// The lines of the section `Reason:`.
     pub(super) reason: Vec<&'a str>,
+    /// The lines of the section `Suggestion:`.
+    pub(super) suggestion: Vec<&'a str>,
     /// The instruction named in the section `At:`.
     pub(super) slot: Option<u32>,
     section: &'a str,
@@ -68,7 +73,8 @@ impl<'a> Report<'a> {
             return true;
         }
         match self.section {
-            "Reason" => self.reason.push(text),
+            "Reason" if self.reason.len() < MESSAGES_MAX => self.reason.push(text),
+            "Suggestion" if self.suggestion.len() < MESSAGES_MAX => self.suggestion.push(text),
             "At" => {
                 let slot = text.strip_prefix("insn ").and_then(number);
                 self.slot = self.slot.or(slot.and_then(|slot| u32::try_from(slot).ok()));
@@ -179,7 +185,7 @@ impl<'a> Reader<'a> {
             }
             return;
         }
-        if !line.trim().is_empty() {
+        if !line.trim().is_empty() && self.trace.messages.len() < MESSAGES_MAX {
             self.trace.messages.push(line.trim());
         }
     }
@@ -291,13 +297,13 @@ fn is_chatter(line: &str) -> bool {
 }
 
 /// `12` and what follows of `12: …`.
-fn slot_prefix(line: &str) -> Option<(u32, &str)> {
+pub(super) fn slot_prefix(line: &str) -> Option<(u32, &str)> {
     let (number, rest) = line.split_once(':')?;
     Some((number.parse().ok()?, rest))
 }
 
 /// `(b7) r0 = 0` of ` (b7) r0 = 0`: an instruction begins with its opcode.
-fn insn_text(rest: &str) -> Option<&str> {
+pub(super) fn insn_text(rest: &str) -> Option<&str> {
     let text = rest.strip_prefix(' ')?;
     let bytes = text.as_bytes();
     let opcode = bytes.first() == Some(&b'(')
@@ -324,13 +330,21 @@ fn is_state(text: &str) -> bool {
     register_name(name).is_some()
 }
 
+/// The frame pointer is the last register.
+const REGISTER_MAX: u16 = 10;
+/// Bytes of stack of one function.
+const STACK_BYTES_MAX: u16 = 512;
+
 /// `R3` of `R3_w`, `fp-8` of `fp-8_w`; nothing for other words.
 fn register_name(word: &str) -> Option<&str> {
     let name = word.split_once('_').map_or(word, |(name, _)| name);
-    let number = name.strip_prefix('R').or_else(|| name.strip_prefix("fp-"))?;
-    let good =
-        !number.is_empty() && number.len() <= 4 && number.bytes().all(|b| b.is_ascii_digit());
-    good.then_some(name)
+    let (number, most) = match name.strip_prefix('R') {
+        Some(number) => (number, REGISTER_MAX),
+        None => (name.strip_prefix("fp-")?, STACK_BYTES_MAX),
+    };
+    let good = number.bytes().all(|b| b.is_ascii_digit());
+    let inside = number.parse().is_ok_and(|number: u16| number <= most);
+    (good && inside).then_some(name)
 }
 
 /// The registers and stack slots of a printed state. Values hold spaces only inside parentheses.

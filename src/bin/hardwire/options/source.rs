@@ -11,30 +11,35 @@ pub(crate) const INPUT_BYTES_MAX: u64 = 512 << 20;
 
 /// All of a file; `-` is standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_at_most(path, INPUT_BYTES_MAX)
+}
+
+/// All of a file that has at most so many bytes; `-` is standard input.
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     if path.as_os_str() == "-" {
-        return read_stdin();
+        return read_all(io::stdin().lock(), "standard input", limit);
     }
     let place = path.display().to_string();
     let file = File::open(path).map_err(|error| {
         Problem::because(format!("cannot open {place}"), &error).hint("check its name and rights")
     })?;
-    read_all(file, &place)
+    read_all(file, &place, limit)
 }
 
 /// All of standard input.
 pub(crate) fn read_stdin() -> Result<Vec<u8>, Failure> {
-    read_all(io::stdin().lock(), "standard input")
+    read_all(io::stdin().lock(), "standard input", INPUT_BYTES_MAX)
 }
 
-fn read_all(from: impl Read, place: &str) -> Result<Vec<u8>, Failure> {
+fn read_all(from: impl Read, place: &str, limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    from.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| {
+    from.take(limit + 1).read_to_end(&mut bytes).map_err(|error| {
         let is_folder = error.kind() == io::ErrorKind::IsADirectory;
         let hint = if is_folder { "name a file in it" } else { "check that all of it is readable" };
         Problem::because(format!("cannot read {place}"), &error).hint(hint)
     })?;
-    if bytes.len() as u64 > INPUT_BYTES_MAX {
-        let what = format!("{place} has more than {INPUT_BYTES_MAX} bytes, the limit");
+    if bytes.len() as u64 > limit {
+        let what = format!("{place} has more than {limit} bytes, the limit");
         return Err(Problem::new(what).hint("is it the right file?").into());
     }
     Ok(bytes)

@@ -1,0 +1,125 @@
+//! What is told of a program that the kernel accepts.
+
+use std::io::Write;
+use std::time::Duration;
+
+use hardwire::loader::{Program, VerifierStats};
+use serde_json::json;
+
+use super::Subject;
+use crate::Ending;
+use crate::failure::Failure;
+use crate::output::{Output, Paint};
+
+/// The table, or one JSON value.
+pub(super) fn print(
+    subject: &Subject,
+    program: &Program,
+    took: Duration,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let info = program.info().map_err(|error| super::super::of_info(&error))?;
+    super::without_types(program, output);
+    // What the verifier says about a program it says in a log, for which it has to look again.
+    let mut stats = Program::measure(&subject.image).unwrap_or_default();
+    stats.processed = info.verified_insns.map(u64::from).or(stats.processed);
+    let slots = subject.image.slot_count();
+    let milliseconds = took.as_secs_f64() * 1e3;
+    if output.json() {
+        output.json_line(&json!({
+            "accepted": true,
+            "slots": slots,
+            "processed": stats.processed,
+            "processed_max": stats.processed_max,
+            "states": stats.states,
+            "states_peak": stats.states_peak,
+            "stack_bytes": stats.stack_bytes,
+            "load_ms": milliseconds,
+            "verify_ms": stats.time_us.map(as_milliseconds),
+            "jited_bytes": info.jited_prog_len,
+            "strategy": subject.plan.as_ref().map(|plan| plan.strategy()),
+        }))?;
+        return Ok(Ending::Done);
+    }
+    let word = output.paint(Paint::Green, "accepted");
+    match &subject.plan {
+        Some(plan) => writeln!(output, "{word}: {} ({})", plan.strategy(), plan.why)?,
+        None => writeln!(output, "{word}")?,
+    }
+    row(output, "slots", &thousands(slots.into()))?;
+    costs(&stats, output)?;
+    let verifying = stats.time_us.map_or(String::new(), |time| {
+        format!("; {:.1} ms of verifying when it was measured", as_milliseconds(time))
+    });
+    row(
+        output,
+        "time",
+        &format!("{milliseconds:.1} ms to create the maps, verify and load{verifying}"),
+    )?;
+    let machine_code = match info.jited_prog_len {
+        0 => "none: interpreted, or hidden by the kernel".to_owned(),
+        bytes => format!("{} bytes", thousands(bytes.into())),
+    };
+    row(output, "machine code", &machine_code)?;
+    Ok(Ending::Done)
+}
+
+/// The table of a log of a program that was accepted.
+pub(super) fn print_stats(stats: &VerifierStats, output: &mut Output) -> Result<(), Failure> {
+    let word = output.paint(Paint::Green, "accepted");
+    writeln!(output, "{word}, or stopped without a complaint")?;
+    costs(stats, output)?;
+    if let Some(time) = stats.time_us {
+        row(output, "time", &format!("{:.1} ms of verifying", as_milliseconds(time)))?;
+    }
+    Ok(())
+}
+
+fn costs(stats: &VerifierStats, output: &mut Output) -> Result<(), Failure> {
+    let processed = match (stats.processed, stats.processed_max) {
+        (Some(count), Some(limit)) => {
+            format!("{} instructions of at most {}", thousands(count), thousands(limit))
+        }
+        (Some(count), None) => format!("{} instructions", thousands(count)),
+        (None, _) => "not told by this kernel".to_owned(),
+    };
+    row(output, "processed", &processed)?;
+    if let Some(states) = stats.states {
+        let mut text = format!("{} in all", thousands(states));
+        if let Some(peak) = stats.states_peak {
+            text += &format!(", at the peak {}", thousands(peak));
+        }
+        if let Some(most) = stats.states_per_insn_max {
+            text += &format!(", at most {} for one instruction", thousands(most));
+        }
+        row(output, "states", &text)?;
+    }
+    if !stats.stack_bytes.is_empty() {
+        let of_each: Vec<_> = stats.stack_bytes.iter().map(u64::to_string).collect();
+        let several = of_each.len() > 1;
+        let each = if several { " (by function, of 512 together)" } else { " of 512" };
+        row(output, "stack", &format!("{} bytes{each}", of_each.join(" + ")))?;
+    }
+    Ok(())
+}
+
+fn row(output: &mut Output, name: &str, text: &str) -> Result<(), Failure> {
+    Ok(writeln!(output, "  {name:<13} {text}")?)
+}
+
+fn as_milliseconds(microseconds: u64) -> f64 {
+    Duration::from_micros(microseconds).as_secs_f64() * 1e3
+}
+
+/// `12,614`.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

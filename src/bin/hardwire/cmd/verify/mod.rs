@@ -1,0 +1,197 @@
+//! `hardwire verify`: does this kernel accept the program, what does it cost, and if not, why?
+
+mod accepted;
+mod rejected;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use hardwire::assembler::disasm::Code;
+use hardwire::assembler::{Origin, Phase, ProgramImage, ProgramKind, parse};
+use hardwire::compiler::{self, Entry, plan::Plan};
+use hardwire::loader::{LoadError, LoadOptions, Program, VerifierLog};
+
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::{MatcherOptions, TargetOption, TypeWord, source};
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire verify -e 'GET /admin'
+  hardwire verify -f patterns.txt --type socket --json
+  hardwire verify -e secret --target 5.10 --log full   would an old kernel's program load here?
+  hardwire verify --asm program.txt                    a program of your own, as text
+  bpftool -d prog load a.o /sys/fs/bpf/a 2>&1 | hardwire verify --read-log -
+
+The program is loaded and unloaded; nothing is attached. Exit status 1 if it is rejected. A log that
+is read was somebody else's rejection: explaining it is success.";
+
+/// `--log`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogForm {
+    /// What happened, where, why, and what to try.
+    Annotated,
+    /// The same, and all that the verifier wrote.
+    Full,
+    /// The same as one JSON value, with all that the verifier wrote.
+    Json,
+}
+
+/// Options of `verify`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    matcher: MatcherOptions,
+    #[command(flatten)]
+    target: TargetOption,
+    /// What kind of program
+    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    entry: TypeWord,
+    /// A program as text, as `hardwire asm` takes it, instead of patterns; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS)]
+    asm: Option<PathBuf>,
+    /// A verifier log that was saved, of any program and from any loader; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS)]
+    #[arg(conflicts_with_all = ["asm", "entry"])]
+    read_log: Option<PathBuf>,
+    /// What to print of a rejection
+    #[arg(long, value_enum, value_name = "FORM", default_value = "annotated")]
+    #[arg(num_args = 0..=1, default_missing_value = "full")]
+    log: LogForm,
+}
+
+/// Options that are about patterns, by clap's names.
+const OF_PATTERNS: [&str; 13] = [
+    "literal",
+    "hex",
+    "regex",
+    "file",
+    "ignore-case",
+    "offset",
+    "depth",
+    "scope",
+    "report",
+    "on_match",
+    "on_miss",
+    "out_of_scope",
+    "version",
+];
+
+/// A program to verify, and how it came about.
+struct Subject {
+    image: ProgramImage,
+    /// How patterns are searched, if it was made from patterns.
+    plan: Option<Plan>,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    if let Some(path) = &options.read_log {
+        return read_log(path, options.log, output);
+    }
+    let entry = Entry::from(options.entry);
+    let subject = match &options.asm {
+        Some(path) => of_text(path, entry)?,
+        None => of_patterns(options, entry, output)?,
+    };
+    let started = Instant::now();
+    let loaded = Program::load(&subject.image, &LoadOptions::default());
+    let took = started.elapsed();
+    match loaded {
+        Ok(program) => accepted::print(&subject, &program, took, output),
+        Err(error) => rejection(&error, options.log, output),
+    }
+}
+
+fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<Subject, Failure> {
+    let (matcher, _) = options.matcher.read(entry, output)?;
+    let target = options.target.or_probed(output);
+    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+        .map_err(|error| Problem::of_compilation(&error))?;
+    Ok(Subject { image: compiled.image, plan: Some(compiled.plan) })
+}
+
+fn of_text(path: &Path, entry: Entry) -> Result<Subject, Failure> {
+    let place = path.display().to_string();
+    let text = source::text(source::read(path)?, &place)?;
+    let codes = parse::parse(&text).map_err(|error| {
+        Problem::of(&error).at(place.clone()).hint("the text is what `hardwire disasm` prints")
+    })?;
+    let mut insns = Vec::with_capacity(codes.len());
+    let mut slot = 0;
+    for code in codes {
+        slot += code.slots();
+        match code {
+            Code::Insn(insn) => insns.push(insn),
+            Code::Slot { .. } => {
+                let what = format!("slot {} is no instruction", slot - 1);
+                let hint = "a program to be loaded has instructions only: replace .slot";
+                return Err(Problem::new(what).at(place).hint(hint).into());
+            }
+        }
+    }
+    if insns.is_empty() {
+        let problem = Problem::new("there is no instruction").at(place);
+        return Err(problem.hint("the shortest program is `r0 = 0` and `exit`").into());
+    }
+    let kind = match entry {
+        Entry::Xdp => ProgramKind::Xdp,
+        Entry::SocketFilter => ProgramKind::SocketFilter,
+    };
+    let origin = Origin::new(Phase::Text, place);
+    let image = ProgramImage::from_insns("text", kind, insns, Vec::new(), origin);
+    Ok(Subject { image, plan: None })
+}
+
+/// Tell if the program carries no types and lines.
+pub(crate) fn without_types(program: &Program, output: &Output) {
+    if let Some(why) = program.without_types() {
+        output.note(format!("{why}; other tools' dumps and traces of it do not name the pattern"));
+    }
+}
+
+fn rejection(error: &LoadError, form: LogForm, output: &mut Output) -> Result<Ending, Failure> {
+    let Some(log) = error.verifier_log() else {
+        return Err(Problem::of_load(error).into());
+    };
+    if output.json() || form == LogForm::Json {
+        output.json_line(&rejected::as_json(log, form != LogForm::Annotated))?;
+        return Ok(Ending::No);
+    }
+    rejected::print(log, form == LogForm::Full, output)?;
+    let unknown = log.explanation.is_none() && form == LogForm::Annotated;
+    let more = unknown.then(|| "--log full prints all that the verifier wrote".to_owned());
+    Err(Problem::of(error).hint_if(log.advice.clone().or(more)).into())
+}
+
+fn read_log(path: &Path, form: LogForm, output: &mut Output) -> Result<Ending, Failure> {
+    let place = path.display().to_string();
+    // A log holds what somebody else's source holds: any bytes.
+    let bytes = source::read_at_most(path, LOG_FILE_BYTES_MAX)?;
+    let log = VerifierLog::read_saved(&String::from_utf8_lossy(&bytes));
+    if log.is_of_something_else() {
+        let problem = Problem::new("this is no log of the BPF verifier").at(place);
+        let hint = "save what the loader prints when a program does not load, all of it";
+        return Err(problem.hint(hint).into());
+    }
+    if !log.complete {
+        output.warn(format!(
+            "{place}: the log has no end (the line \"processed N insns\"): what is missing may hold \
+             the reason"
+        ));
+    }
+    if output.json() || form == LogForm::Json {
+        output.json_line(&rejected::as_json(&log, form != LogForm::Annotated))?;
+    } else if log.is_of_success() {
+        accepted::print_stats(&log.stats, output)?;
+    } else {
+        rejected::print(&log, form == LogForm::Full, output)?;
+    }
+    Ok(Ending::Done)
+}
+
+/// Most bytes of a log that is read: four times what libbpf has a buffer for.
+const LOG_FILE_BYTES_MAX: u64 = 64 << 20;
