@@ -138,9 +138,12 @@ impl Program {
     /// not load.
     pub fn measure(image: &ProgramImage) -> Option<VerifierStats> {
         let name = program_name(image).ok()?;
+        let licence = licence(image).ok()?;
         let maps = create_maps(image).ok()?;
+        fill(image, &maps).ok()?;
         let slots = patch(image, &maps).ok()?;
-        Attempt { image, slots: &slots, name: &name, types: None }.stats()
+        let (name, licence) = (&name, &licence);
+        Attempt { image, slots: &slots, name, licence, types: None }.stats()
     }
 
     /// The program with this id. Needs `CAP_SYS_ADMIN`. It has no [`maps`](Self::maps) here.

@@ -130,6 +130,7 @@ fn an_accepted_program_is_told_with_what_it_costs() {
         (&["verify", "-e", "GET /admin"], ""),
         (&["verify", "-e", "GET /admin", "--type", "socket"], ""),
         (&["verify", "--asm", "-", "--type", "socket"], "r0 = 0\nexit\n"),
+        (&["verify", "--asm", "-"], run(["compile", "-e", "GET /admin"]).clean().as_str()),
     ] {
         let got = run_with(args, text).clean();
         assert!(got.starts_with("accepted"), "{args:?}: {got}");
@@ -208,5 +209,29 @@ fn what_to_verify_is_one_thing() {
     run_with(&["verify", "--asm", "-"], "").complains(1, &["no instruction", "exit"]);
     run_with(&["verify", "--asm", "-"], "r0 <> 1\n").complains(1, &["line 1", "disasm"]);
     run_with(&["verify", "--asm", "-"], ".slot 0xffffffffffffffff\n")
-        .complains(1, &["slot 0 is no instruction", "replace"]);
+        .complains(1, &["line 1", "a raw slot is no instruction", "instructions only"]);
+    run_with(&["verify", "--asm", "-"], "r1 = map[0]\nexit\n")
+        .complains(1, &["line 1", "map 0 is not declared", ".map"]);
+}
+
+/// The blocks of the README: the program, and what was said about it.
+#[test]
+fn the_readme_shows_what_verify_says() {
+    let readme =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("text");
+    let block = |begin: &str| {
+        let from = readme.find(begin).expect("in the README");
+        readme[from..].split("```").next().expect("a block").to_owned()
+    };
+    if !may_attach() {
+        return;
+    }
+    let got = run_with(&["verify", "--asm", "-"], block(".program get xdp"));
+    got.complains(1, &["the verifier rejected"]);
+    let shown = block("rejected at slot 6");
+    // The kernel's own words differ between releases.
+    let ours = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with("  verifier ")).map(str::to_owned).collect()
+    };
+    assert_eq!(ours(&got.out), ours(&shown));
 }

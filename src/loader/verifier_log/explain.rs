@@ -260,12 +260,18 @@ fn packet(failure: &Failure<'_>) -> Option<Said> {
         );
     }
     let needs = bytes(off, last);
-    say(
-        format!(
+    // Both numbers count from where the pointer began.
+    let cause = match state.fixed() {
+        0 => format!(
             "{name} is a packet pointer with {proven} bytes proven readable, this needs {needs}"
         ),
-        format!("compare {name} + {} with data_end first", last + 1),
-    )
+        fixed => format!(
+            "{name} is a packet pointer at {fixed} bytes; from where it began {proven} are proven \
+             readable, this needs {needs}"
+        ),
+    };
+    let behind = (last + 1).saturating_sub(state.fixed());
+    say(cause, format!("compare {name} + {behind} with data_end first"))
 }
 
 /// `byte 3` or `bytes 3 to 6`.

@@ -98,7 +98,7 @@ impl<'a> Value<'a> {
     }
 
     /// Bytes that are added to the pointer for certain.
-    fn fixed(&self) -> u64 {
+    pub(super) fn fixed(&self) -> u64 {
         let of = |name| self.number(name).filter(|&bytes| bytes > 0);
         of("off").or_else(|| of("imm")).unwrap_or(0)
     }

@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 }
 
 /// Read `text`; kernel functions that are called by name get their numbers on this kernel.
-fn assemble(text: &str, place: &str, output: &Output) -> Result<Assembled, Failure> {
+pub(super) fn assemble(text: &str, place: &str, output: &Output) -> Result<Assembled, Failure> {
     let unreadable = RefCell::new(None);
     let number = |name: &str| match btf::function_id(name) {
         Ok(id) => {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use hardwire::assembler::disasm::Code;
-use hardwire::assembler::{Origin, Phase, ProgramImage, ProgramKind, parse};
+use hardwire::assembler::{ProgramImage, ProgramKind};
 use hardwire::compiler::{self, Entry, plan::Plan};
 use hardwire::loader::{LoadError, LoadOptions, Program, VerifierLog};
 
+use super::asm::assemble;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, TargetOption, TypeWord, source};
@@ -23,6 +23,7 @@ Examples:
   hardwire verify -f patterns.txt --type socket --json
   hardwire verify -e secret --target 5.10 --log full   would an old kernel's program load here?
   hardwire verify --asm program.txt                    a program of your own, as text
+  hardwire compile -e secret | hardwire verify --asm -
   bpftool -d prog load a.o /sys/fs/bpf/a 2>&1 | hardwire verify --read-log -
 
 The program is loaded and unloaded; nothing is attached. Exit status 1 if it is rejected. A log that
@@ -47,7 +48,7 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program
+    /// What kind of program; a text may say it itself (.program)
     #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
     entry: TypeWord,
     /// A program as text, as `hardwire asm` takes it, instead of patterns; - is standard input
@@ -94,7 +95,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     }
     let entry = Entry::from(options.entry);
     let subject = match &options.asm {
-        Some(path) => of_text(path, entry)?,
+        Some(path) => of_text(path, entry, output)?,
         None => of_patterns(options, entry, output)?,
     };
     let started = Instant::now();
@@ -114,26 +115,11 @@ fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<S
     Ok(Subject { image: compiled.image, plan: Some(compiled.plan) })
 }
 
-fn of_text(path: &Path, entry: Entry) -> Result<Subject, Failure> {
+fn of_text(path: &Path, entry: Entry, output: &Output) -> Result<Subject, Failure> {
     let place = path.display().to_string();
     let text = source::text(source::read(path)?, &place)?;
-    let codes = parse::parse(&text).map_err(|error| {
-        Problem::of(&error).at(place.clone()).hint("the text is what `hardwire disasm` prints")
-    })?;
-    let mut insns = Vec::with_capacity(codes.len());
-    let mut slot = 0;
-    for code in codes {
-        slot += code.slots();
-        match code {
-            Code::Insn(insn) => insns.push(insn),
-            Code::Slot { .. } => {
-                let what = format!("slot {} is no instruction", slot - 1);
-                let hint = "a program to be loaded has instructions only: replace .slot";
-                return Err(Problem::new(what).at(place).hint(hint).into());
-            }
-        }
-    }
-    if insns.is_empty() {
+    let mut assembled = assemble(&text, &place, output)?;
+    if assembled.codes.is_empty() {
         let problem = Problem::new("there is no instruction").at(place);
         return Err(problem.hint("the shortest program is `r0 = 0` and `exit`").into());
     }
@@ -141,8 +127,11 @@ fn of_text(path: &Path, entry: Entry) -> Result<Subject, Failure> {
         Entry::Xdp => ProgramKind::Xdp,
         Entry::SocketFilter => ProgramKind::SocketFilter,
     };
-    let origin = Origin::new(Phase::Text, place);
-    let image = ProgramImage::from_insns("text", kind, insns, Vec::new(), origin);
+    assembled.program.get_or_insert_with(|| ("text".to_owned(), kind, false));
+    let image = assembled.image().map_err(|error| {
+        let hint = "a program to be loaded has instructions only, and its maps are declared";
+        Problem::of(&error).at(place).hint(hint)
+    })?;
     Ok(Subject { image, plan: None })
 }
 
