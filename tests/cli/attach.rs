@@ -224,6 +224,10 @@ fn an_interface_that_is_unknown_down_or_without_native_mode_is_told_as_such() {
         let args = ["attach", &name, "-e", "a", "--mode", "offload", "--via", via];
         run_in(&lab.server, &args).complains(1, &[&name, "offload", "a card", "--mode native"]);
     }
+    // Nothing of it stays.
+    for link in lab.server.netlink.links().expect("listed") {
+        assert!(!link.xdp.is_attached(), "{}: {}", link.name, link.xdp);
+    }
     let loopback = lab.server.netlink.link_by_name("lo").expect("lo");
     lab.server.netlink.set_down(&loopback).expect("down");
     let ran = run_in(&lab.server, &["attach", "lo", "-e", "a", "--duration", "0.1"]);

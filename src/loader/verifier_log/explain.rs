@@ -263,7 +263,8 @@ fn packet(failure: &Failure<'_>) -> Option<Said> {
     // Both numbers count from where the pointer began.
     let cause = match state.fixed() {
         0 => format!(
-            "{name} is a packet pointer with {proven} bytes proven readable, this needs {needs}"
+            "{name} is a packet pointer with {} proven readable, this needs {needs}",
+            count(proven)
         ),
         fixed => format!(
             "{name} is a packet pointer at {fixed} bytes; from where it began {proven} are proven \
@@ -272,6 +273,11 @@ fn packet(failure: &Failure<'_>) -> Option<Said> {
     };
     let behind = (last + 1).saturating_sub(state.fixed());
     say(cause, format!("compare {name} + {behind} with data_end first"))
+}
+
+/// `1 byte` or `6 bytes`.
+fn count(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
 }
 
 /// `byte 3` or `bytes 3 to 6`.

@@ -52,8 +52,8 @@ pub(super) fn of_log(log: &str, slot: u32) -> Vec<WindowLine> {
     let mut found: BTreeMap<u32, (&str, Option<&str>)> = BTreeMap::new();
     let mut source = None;
     for line in log.lines() {
-        if let Some(text) = line.strip_prefix("; ") {
-            source = Some(text.trim());
+        if let Some(text) = source_line(line) {
+            source = Some(text);
         } else if let Some((slot, rest)) = instruction(line) {
             let why = source.take();
             if near.contains(&slot) {
@@ -77,14 +77,31 @@ pub(super) fn of_log(log: &str, slot: u32) -> Vec<WindowLine> {
         .collect()
 }
 
-/// `3: (07) r4 += 12` of a trace, `      3 | (07) r4 += 12` of a report (Linux 7.x).
+/// Columns in which a table of live registers has one each.
+const LIVE_COLUMNS: usize = 10;
+
+/// `3: (07) r4 += 12` of a trace, `      3 | (07) r4 += 12` of a report (Linux 7.x), or
+/// `  1   3: .1..4..... (07) r4 += 12` of the table of live registers (level 2, Linux 6.17).
 fn instruction(line: &str) -> Option<(u32, &str)> {
     if let Some((slot, rest)) = slot_prefix(line) {
         return Some((slot, insn_text(rest)?));
     }
-    let (slot, rest) = line.strip_prefix("  ")?.split_once(" |")?;
-    let slot = slot.strip_prefix(">>>").unwrap_or(slot).trim();
-    Some((slot.parse().ok()?, insn_text(rest)?))
+    let line = line.strip_prefix("  ")?;
+    if let Some((slot, rest)) = line.split_once(" |") {
+        let slot = slot.strip_prefix(">>>").unwrap_or(slot).trim();
+        return Some((slot.parse().ok()?, insn_text(rest)?));
+    }
+    let (before, rest) = line.split_once(": ")?;
+    let (live, _) = rest.split_once(' ')?;
+    let is_live =
+        live.len() == LIVE_COLUMNS && live.bytes().all(|b| b == b'.' || b.is_ascii_digit());
+    let slot = before.rsplit(' ').next().filter(|_| is_live)?;
+    Some((slot.parse().ok()?, insn_text(&rest[LIVE_COLUMNS..])?))
+}
+
+/// `*v += 1; @ count.c:9` of a line of source; nothing for code that no line stands for.
+fn source_line(line: &str) -> Option<&str> {
+    line.strip_prefix("; ").map(str::trim).filter(|text| !text.starts_with("@ "))
 }
 
 /// The line of source that the log shows last before the last printing of the instruction at
@@ -92,8 +109,8 @@ fn instruction(line: &str) -> Option<(u32, &str)> {
 pub(super) fn source_of(log: &str, slot: u32) -> Option<&str> {
     let (mut source, mut found) = (None, None);
     for line in log.lines() {
-        if let Some(text) = line.strip_prefix("; ") {
-            source = Some(text.trim());
+        if let Some(text) = source_line(line) {
+            source = Some(text);
         } else if line.starts_with("from ") {
             // Another place: a line of source is printed only where it changes.
             source = None;
@@ -129,5 +146,8 @@ mod tests {
         assert_eq!(source_of(&log, 12), Some("second line @ a.c:2"));
         assert_eq!(source_of(&log, 9), Some("first line @ a.c:1"));
         assert_eq!(of_log("", u32::MAX), []);
+        let live = "  1   5: .1234..... (07) r2 += 1\n      7: .1........ (67) r1 <<= 32\n";
+        let texts: Vec<_> = of_log(live, 5).into_iter().map(|l| (l.slot, l.text)).collect();
+        assert_eq!(texts, [(5, "(07) r2 += 1".to_owned()), (7, "(67) r1 <<= 32".to_owned())]);
     }
 }
