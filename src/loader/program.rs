@@ -105,13 +105,10 @@ impl Program {
         fill(image, &maps)?;
         let slots = patch(image, &maps)?;
         let mut without_types = None;
-        let types = match LoadedTypes::of(image) {
-            _ if options.without_types => None,
-            Ok(types) => Some(types),
-            Err(e) => {
-                without_types = Some(NoTypes::Types(e));
-                None
-            }
+        let types = if options.without_types {
+            None
+        } else {
+            LoadedTypes::of(image).map_err(|e| without_types = Some(NoTypes::Types(e))).ok()
         };
         let types_of = types.as_ref();
         let (name, licence) = (&name, &licence);

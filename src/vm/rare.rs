@@ -94,6 +94,8 @@ impl World {
         Err(TrapReason::Atomic { place: self.memory.describe(at), what })
     }
 
+    /// Old values are zero-extended, as RFC 9669 says. A kernel may leave the upper half of `r0`
+    /// behind a successful 32-bit compare and exchange: `tests/vm_kernel/quirks.rs` tells when.
     fn atomic(
         &mut self,
         op: AtomicOp,

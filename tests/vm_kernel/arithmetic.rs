@@ -112,8 +112,7 @@ fn atomic() -> impl Strategy<Value = Vec<Insn>> {
         Just(AtomicOp::CmpXchg),
     ];
     (ops, width(), 0..WORDS, any::<bool>(), scalar()).prop_map(|(op, width, word, high, src)| {
-        // Linux 6.18 was seen to leave the upper half of r0 as it was when a 32-bit cmpxchg
-        // succeeds, in programs with several paths to it; the vm clears it, as RFC 9669 says.
+        // Not every kernel clears the upper half of r0 itself: see `quirks`.
         let clear = op == AtomicOp::CmpXchg && width == Width::W32;
         let high = i16::from(high && width == Width::W32);
         let atomic = Insn::Atomic { op, width, base: R10, off: 4 * high - 8 * (word + 1), src };

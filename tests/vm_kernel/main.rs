@@ -17,6 +17,7 @@ use hardwire::{
 mod arithmetic;
 mod helpers;
 mod maps;
+mod quirks;
 mod sockets;
 
 fn skip(why: &str) {
