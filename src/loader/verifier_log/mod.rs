@@ -47,7 +47,7 @@ pub struct VerifierLog {
     pub explanation: Option<String>,
     /// One line of what to try, where there is an explanation.
     pub advice: Option<String>,
-    /// The conditional jumps that led there, each once for each way it went, in the order in which
+    /// The conditional jumps and calls that led there, each once for each way it went, in the order in which
     /// they were passed last; at most [`BRANCHES_MAX`].
     pub path: Vec<Branch>,
     /// Whether there were more, or the log does not hold the beginning of the path.

@@ -14,7 +14,7 @@ use super::{
 /// verifier itself lets 8192 branches wait on one path.
 const STEPS_MAX: usize = 65_536;
 
-/// A conditional jump on the way to the failure.
+/// A conditional jump, or a call of a function of the program, on the way to the failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
     /// Its slot.
@@ -28,6 +28,11 @@ pub struct Branch {
 }
 
 impl Branch {
+    /// Is it a call? That goes on in the function, and has no other side.
+    pub fn is_call(&self) -> bool {
+        is_call(&self.insn)
+    }
+
     /// Did the path jump, and not go on with the next instruction?
     pub fn is_taken(&self) -> bool {
         self.slot.checked_add(1) != Some(self.to)
@@ -82,7 +87,7 @@ impl<'a> Path<'a> {
             last.to = Some(slot);
         }
         let insn = text.split_once(';').map_or(text, |(insn, _)| insn).trim_end();
-        if is_conditional(insn) {
+        if is_conditional(insn) || is_call(insn) {
             self.push(Step { slot, insn, to: None, closed: false });
         }
     }
@@ -142,6 +147,11 @@ fn taken_up(rest: &str) -> Option<(u32, u32)> {
     Some((from.parse().ok()?, rest[..end].parse().ok()?))
 }
 
+/// Is it a call of a function of the program? Those of the kernel lead nowhere.
+fn is_call(insn: &str) -> bool {
+    insn.split_once(") ").is_some_and(|(_, text)| text.starts_with("call pc"))
+}
+
 fn is_conditional(insn: &str) -> bool {
     let text = insn.split_once(") ").map_or("", |(_, text)| text);
     text.starts_with("if ") || text.starts_with("may_goto")
@@ -193,6 +203,15 @@ mod tests {
         let round = "1: (07) r0 += 1\n2: (a5) if r0 < 0x100 goto pc-2\n";
         let log = format!("0: (b7) r0 = 0\n{}3: (95) exit\nbad\n", round.repeat(200));
         assert_eq!(told(&log), (vec![(2, 1, 199), (2, 3, 1)], false));
+    }
+
+    #[test]
+    fn calls_of_the_programs_own_functions_are_on_the_path() {
+        let log = "0: (85) call pc+1\ncaller:\n R10=fp0\ncallee:\n frame1: R10=fp0\n\
+                   2: (85) call bpf_ktime_get_ns#5\n3: (15) if r0 == 0x0 goto pc+1\n4: (95) exit\n";
+        assert_eq!(told(log), (vec![(0, 2, 1), (3, 4, 1)], false));
+        let calls: Vec<_> = Path::of_log(log).branches().iter().map(Branch::is_call).collect();
+        assert_eq!(calls, [true, false]);
     }
 
     #[test]

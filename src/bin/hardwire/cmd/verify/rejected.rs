@@ -90,6 +90,7 @@ fn path(log: &VerifierLog, output: &mut Output) -> Result<(), Failure> {
 fn step(branch: &Branch) -> String {
     let insn = branch.insn.split_once(") ").map_or("", |(_, text)| text);
     let way = match (branch.is_taken(), branch.times) {
+        _ if branch.is_call() => format!("goes to slot {}", branch.to),
         (true, 1) => format!("taken, to slot {}", branch.to),
         (false, 1) => "not taken".to_owned(),
         (true, times) => {
@@ -140,6 +141,7 @@ pub(super) fn as_json(log: &VerifierLog, whole: bool) -> Value {
             "slot": branch.slot,
             "instruction": branch.insn,
             "taken": branch.is_taken(),
+            "call": branch.is_call(),
             "to": branch.to,
             "times": branch.times,
         })
