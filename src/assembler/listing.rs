@@ -388,7 +388,7 @@ pub(super) fn map_text(spec: &MapSpec) -> String {
 }
 
 /// `text` without anything that would end the line or drive a terminal: patterns come from users.
-pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(|c: char| c.is_control()) {
         return Cow::Borrowed(text);
     }

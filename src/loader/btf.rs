@@ -82,7 +82,7 @@ fn find_function(file: &[u8], name: &[u8]) -> Result<Option<u32>, &'static str> 
 }
 
 /// Bytes behind a `struct btf_type` of this kind with `count` members.
-const fn trailing_bytes(kind: u32, count: usize) -> Option<usize> {
+pub(super) const fn trailing_bytes(kind: u32, count: usize) -> Option<usize> {
     Some(match kind {
         // Pointer, forward, typedef, volatile, const, restrict, function, float, type tag.
         2 | 7..=12 | 16 | 18 => 0,

@@ -16,6 +16,7 @@ mod confined;
 mod links;
 mod logs;
 mod maps;
+mod objects;
 mod probes;
 mod programs;
 mod raw;
