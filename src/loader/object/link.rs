@@ -55,7 +55,7 @@ pub(super) fn link(
     while let Some(number) = linker.waiting.pop_front() {
         linker.place(&object.functions[number])?;
     }
-    linker.resolve_calls()?;
+    linker.resolve_calls();
     linker.order_maps();
     let image = ProgramImage::from_parts(Parts {
         name: kernel_name(entry.name),
@@ -164,37 +164,22 @@ impl Linker<'_, '_> {
             let place = place(function.section, offset);
             Err(ObjectError::Unsupported { place, what: what.to_owned() })
         };
-        match insn {
-            Insn::Call(Callee::Local(distance)) => {
-                let target = function_offset(offset + SLOT_BYTES, distance);
-                self.call(function, offset, (function.number, target))?;
-            }
-            Insn::Call(Callee::Kfunc { .. }) => {
-                return unsupported("calls a kernel function by a number");
-            }
-            Insn::LoadImm64 { value, .. } => match value {
-                Imm64::Value(_) => {}
-                Imm64::Function(distance) => {
-                    let target = function_offset(offset + SLOT_BYTES, distance);
-                    self.call(function, offset, (function.number, target))?;
-                }
-                Imm64::MapFd(_)
-                | Imm64::MapValue { .. }
-                | Imm64::BtfId { .. }
-                | Imm64::MapIndex(_)
-                | Imm64::MapIndexValue { .. } => {
-                    return unsupported("refers by number to what is not in the object");
-                }
-            },
-            _ if check::target_offset(&insn).is_some() => {
-                let distance = check::target_offset(&insn).unwrap_or_default();
-                let next = i128::from(offset) + i128::from(SLOT_BYTES);
-                let to = next + i128::from(distance) * i128::from(SLOT_BYTES);
-                if to < i128::from(function.from) || to >= i128::from(function.to) {
-                    return unsupported("jumps out of its function");
-                }
-            }
-            _ => {}
+        if let Insn::Call(Callee::Kfunc { .. }) = insn {
+            return unsupported("calls a kernel function by a number");
+        }
+        if let Insn::LoadImm64 { value, .. } = insn
+            && !matches!(value, Imm64::Value(_) | Imm64::Function(_))
+        {
+            return unsupported("refers by number to what is not in the object");
+        }
+        let Some(distance) = check::target_offset(&insn) else { return Ok(insn) };
+        let next = i128::from(offset) + i128::from(SLOT_BYTES);
+        let to = next + i128::from(distance) * i128::from(SLOT_BYTES);
+        if is_call(&insn) {
+            let target = u64::try_from(to).unwrap_or(u64::MAX);
+            self.call(function, offset, (function.number, target))?;
+        } else if to < i128::from(function.from) || to >= i128::from(function.to) {
+            return unsupported("jumps out of its function");
         }
         Ok(insn)
     }
@@ -284,21 +269,17 @@ impl Linker<'_, '_> {
         Ok(())
     }
 
-    fn resolve_calls(&mut self) -> Result<(), ObjectError> {
+    fn resolve_calls(&mut self) {
         for &(at, slot, target) in &self.calls {
             let to = i64::try_from(self.placed[&target]).expect("placed");
             let distance = to - (i64::try_from(slot).expect("SLOTS_MAX") + 1);
             let distance = i32::try_from(distance).expect("SLOTS_MAX");
-            match &mut self.insns[at] {
-                Insn::Call(Callee::Local(off))
-                | Insn::LoadImm64 { value: Imm64::Function(off), .. } => *off = distance,
-                other => {
-                    let what = format!("{other} means a function");
-                    return Err(ObjectError::broken(what));
-                }
+            if let Insn::Call(Callee::Local(off))
+            | Insn::LoadImm64 { value: Imm64::Function(off), .. } = &mut self.insns[at]
+            {
+                *off = distance;
             }
         }
-        Ok(())
     }
 
     /// Number the maps as they are in the object, not as they were met.
@@ -387,6 +368,11 @@ impl Linker<'_, '_> {
         self.map_index.insert(number, index);
         Ok(index)
     }
+}
+
+/// Does `insn` mean a function?
+fn is_call(insn: &Insn) -> bool {
+    matches!(insn, Insn::Call(Callee::Local(_)) | Insn::LoadImm64 { value: Imm64::Function(_), .. })
 }
 
 /// `section+0x10`.
