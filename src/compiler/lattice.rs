@@ -98,6 +98,11 @@ fn project(row: &Row, before: &[Orthogonal]) -> Orthogonal {
 }
 
 impl Reduced {
+    /// The basis, short vectors before long ones, roughly.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     /// A vector of the lattice near `target`. `None` if it leaves 128 bits.
     pub(super) fn near(&self, target: &Row) -> Option<Row> {
         let mut left = *target;

@@ -23,6 +23,8 @@ use crate::{
 
 /// Positions of a full block.
 const BLOCK: i32 = 128;
+/// Positions of one where full blocks only see what the looks leave over: half the code.
+const BLOCK_BEHIND_LOOKS: i32 = 64;
 /// Positions of a small block.
 const SMALL: i32 = 32;
 /// Largest packet offset that the verifier follows, minus what a block reads behind it: offset plus
@@ -212,18 +214,23 @@ impl Gen<'_> {
         OFFSET_MAX - BLOCK - needle.len()
     }
 
+    fn block(needle: &Needle) -> i32 {
+        if needle.skip.is_some() { BLOCK_BEHIND_LOOKS } else { BLOCK }
+    }
+
     fn full_blocks(&mut self, scan: &Scan) -> Vec<Pending> {
         let needle = scan.needle;
-        let need = BLOCK + needle.len() - 1;
+        let block = Self::block(needle);
+        let need = block + needle.len() - 1;
         if scan.bounded {
             self.last_block(needle, need, scan.places.small);
         }
         self.loop_counter(frame::ROUND);
-        self.say_of(Phase::Scan, needle.pattern, format!("blocks of {BLOCK} positions"));
+        self.say_of(Phase::Scan, needle.pattern, format!("blocks of {block} positions"));
         let dead = [R0, R1, R4, R6];
         self.loop_head(
             scan.places.full,
-            (frame::ROUND, COUNTED_BYTES / BLOCK + 2),
+            (frame::ROUND, COUNTED_BYTES / block + 2),
             &dead,
             true,
             scan.exits.lost,
@@ -237,8 +244,8 @@ impl Gen<'_> {
         }
         self.direct_proof(needle.folds(), need, scan.places.small);
         let exits = BlockExits { hit: scan.places.hit, long: scan.places.long_full };
-        let pending = self.pair_block(needle, 0, BLOCK, LaneCheck::None, exits);
-        self.add(OFF, BLOCK);
+        let pending = self.pair_block(needle, 0, block, LaneCheck::None, exits);
+        self.add(OFF, block);
         self.goto(scan.places.full);
         pending
     }

@@ -24,6 +24,7 @@ impl Gen<'_> {
         self.say(Phase::Entry, "context");
         self.mov(R6, R1);
         self.store_pointer(frame::CTX, R6);
+        self.frame_length();
         if let Some(map) = self.counters {
             self.say(Phase::Entry, "counters of this CPU");
             self.asm.emit(Size::W.store_imm(R10, frame::KEY, 0));
@@ -38,10 +39,6 @@ impl Gen<'_> {
             self.asm.bind(there);
             self.store_pointer(frame::COUNTERS, R0);
             self.count(Counter::Frames);
-        }
-        self.frame_length();
-        if self.counters.is_some() {
-            self.load_pointer(R0, frame::COUNTERS);
             let bytes = Self::counter_offset(Counter::Bytes);
             self.asm.emit(Size::DW.load(R1, R0, bytes));
             self.asm.emit(Alu::Add.reg(R1, CURSOR_END));
