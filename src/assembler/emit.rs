@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    ProgramImage, encode,
+    Contents, ProgramImage, encode,
     listing::{Line, lines, map_text, one_line},
 };
 
@@ -50,7 +50,8 @@ pub fn c(image: &ProgramImage) -> String {
 fn write_c(image: &ProgramImage, out: &mut String) -> std::fmt::Result {
     let name = c_name(image.name());
     let (kind, slots) = (image.kind().name(), image.slot_count());
-    writeln!(out, "/* {}: {kind}, {slots} slots.", comment(image.name()))?;
+    let licence = comment(image.licence());
+    writeln!(out, "/* {}: {kind}, {slots} slots, licence {licence}.", comment(image.name()))?;
     if image.frags() {
         writeln!(out, " * Load it with BPF_F_XDP_HAS_FRAGS.")?;
     }
@@ -63,7 +64,18 @@ fn write_c(image: &ProgramImage, out: &mut String) -> std::fmt::Result {
     for (index, spec) in image.maps().iter().enumerate() {
         writeln!(out, " *   [{index}] {}", comment(&map_text(spec)))?;
     }
+    if !image.contents().is_empty() {
+        writeln!(out, " * {name}_map_N is what the value of map N must hold first.")?;
+    }
     writeln!(out, " */\n#include <linux/bpf.h>\n")?;
+    for Contents { map, bytes } in image.contents() {
+        writeln!(out, "static const unsigned char {name}_map_{map}[{}] = {{", bytes.len())?;
+        for row in bytes.chunks(16) {
+            let row: Vec<String> = row.iter().map(|byte| format!("{byte:#04x}")).collect();
+            writeln!(out, "\t{},", row.join(", "))?;
+        }
+        writeln!(out, "}};\n")?;
+    }
     writeln!(out, "static const struct bpf_insn {name}[{slots}] = {{")?;
     for line in lines(image) {
         if line.begins_run {
@@ -155,8 +167,12 @@ pub fn slots_from_hex(text: &str) -> Result<Vec<[u8; 8]>, HexError> {
 mod tests {
     use super::*;
     use crate::assembler::{
-        Alu, Assembler, Insn, MapKind, MapSpec, Origin, Phase, ProgramKind, Reg::R0, Reg::R1,
-        Reg::R10, Size, Target,
+        Alu, Assembler, Insn, MapKind, MapSpec, Origin, Phase, ProgramKind,
+        Reg::R0,
+        Reg::R1,
+        Reg::R10,
+        Size, Target,
+        parse::{Assembled, assemble},
     };
 
     fn sample() -> ProgramImage {
@@ -209,16 +225,20 @@ mod tests {
 
         let text = c(&sample());
         assert!(text.contains("prog_7_strange_name[5]"), "{text}");
-        let compiler = process::Command::new("cc")
-            .args(["-fsyntax-only", "-Wall", "-Werror", "-Wno-unused-variable", "-xc", "-"])
-            .stdin(process::Stdio::piped())
-            .spawn();
-        let Ok(mut compiler) = compiler else {
-            eprintln!("skipped: there is no C compiler");
-            return;
-        };
-        let input = compiler.stdin.take().expect("piped");
-        { input }.write_all(text.as_bytes()).expect("the compiler reads");
-        assert!(compiler.wait().expect("it ends").success(), "{text}");
+        let full = ".map m array key 4 value 20 entries 1\n.data m 0 01ff\nr0 = map[m]\nexit";
+        let full = assemble(full).and_then(Assembled::image).expect("a program");
+        for text in [text, c(&full)] {
+            let compiler = process::Command::new("cc")
+                .args(["-fsyntax-only", "-Wall", "-Werror", "-Wno-unused-variable", "-xc", "-"])
+                .stdin(process::Stdio::piped())
+                .spawn();
+            let Ok(mut compiler) = compiler else {
+                eprintln!("skipped: there is no C compiler");
+                return;
+            };
+            let input = compiler.stdin.take().expect("piped");
+            { input }.write_all(text.as_bytes()).expect("the compiler reads");
+            assert!(compiler.wait().expect("it ends").success(), "{text}");
+        }
     }
 }

@@ -19,9 +19,10 @@ use super::{
     check::target_offset,
     disasm::{opcode, text_with_target},
     encode,
+    image::LICENCE,
     insn::Imm64,
     label,
-    parse::directive::{Name, map_line, write_quoted},
+    parse::directive::{Name, data_lines, map_line, write_quoted},
 };
 
 /// One instruction of a listing.
@@ -293,8 +294,18 @@ impl<'a> Listing<'a> {
         let frags = if image.frags() { " frags" } else { "" };
         let program = format!(".program {} {}{frags}", Name(image.name()), image.kind().name());
         writeln!(f, "{}", self.style.paint(Part::Name, program))?;
-        for spec in image.maps() {
+        if image.licence() != LICENCE {
+            let licence = format!(".licence {}", Name(image.licence()));
+            writeln!(f, "{}", self.style.paint(Part::Name, licence))?;
+        }
+        for (index, spec) in image.maps().iter().enumerate() {
             writeln!(f, "{}", self.style.paint(Part::Name, map_line(spec)))?;
+            let contents = image.contents().iter().filter(|contents| contents.map == index);
+            let taken = image.maps()[..index].iter().any(|before| before.name == spec.name);
+            let name = if taken { index.to_string() } else { spec.name.clone() };
+            for line in contents.flat_map(|contents| data_lines(&name, &contents.bytes)) {
+                writeln!(f, "{}", self.style.paint(Part::Bytes, line))?;
+            }
         }
         Ok(())
     }

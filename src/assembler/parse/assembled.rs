@@ -2,7 +2,7 @@
 
 use super::{Code, ParseError, encode};
 use crate::assembler::{
-    Function, MapSpec, Origin, ProgramImage, ProgramKind, image,
+    Contents, Function, MapSpec, Origin, ProgramImage, ProgramKind, image,
     insn::{Imm64, Insn},
 };
 
@@ -15,6 +15,10 @@ pub struct Assembled {
     pub program: Option<(String, ProgramKind, bool)>,
     /// The maps that were declared.
     pub maps: Vec<MapSpec>,
+    /// What they hold at first.
+    pub contents: Vec<Contents>,
+    /// The licence, if a directive names one.
+    pub licence: Option<String>,
     pub(super) functions: Vec<Function>,
     pub(super) origins: Vec<Origin>,
     pub(super) origin_of: Vec<u32>,
@@ -71,8 +75,8 @@ impl Assembled {
             origins: self.origins,
             maps: self.maps,
             functions,
-            contents: Vec::new(),
-            licence: std::borrow::Cow::Borrowed(image::LICENCE),
+            contents: self.contents,
+            licence: self.licence.map_or(image::LICENCE.into(), Into::into),
         })
     }
 }

@@ -4,20 +4,42 @@
 use std::fmt;
 
 use super::{Fault, cursor::Cursor};
-use crate::assembler::{MapKind, MapSpec, ProgramKind};
+use crate::assembler::{MapKind, MapSpec, ProgramKind, emit};
 
 /// One directive. The column is that of the name.
 pub(super) enum Directive<'a> {
-    Program { column: usize, name: String, kind: ProgramKind, frags: bool },
-    Map { column: usize, spec: MapSpec },
-    Function { column: usize, name: String, label: Option<&'a str> },
+    Program {
+        column: usize,
+        name: String,
+        kind: ProgramKind,
+        frags: bool,
+    },
+    Map {
+        spec: MapSpec,
+    },
+    Function {
+        column: usize,
+        name: String,
+        label: Option<&'a str>,
+    },
+    /// Bytes of the value that a map holds at first, from `offset` on.
+    Data {
+        column: usize,
+        map: String,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Licence {
+        column: usize,
+        name: String,
+    },
 }
 
 /// The directive that comes next, if one does.
 pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>, Fault> {
     let directive = if cursor.eat(".map") {
-        let (column, name, _) = name(cursor)?;
-        Directive::Map { column, spec: map(cursor, name)? }
+        let (_, name, _) = name(cursor)?;
+        Directive::Map { spec: map(cursor, name)? }
     } else if cursor.eat(".function") {
         let (column, name, bare) = name(cursor)?;
         Directive::Function { column, name, label: bare }
@@ -25,8 +47,16 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>,
         let (column, name, _) = name(cursor)?;
         let kind = known(cursor, "a program type", ProgramKind::ALL, ProgramKind::name)?;
         Directive::Program { column, name, kind, frags: cursor.eat("frags") }
+    } else if cursor.eat(".data") {
+        let (column, map, _) = name(cursor)?;
+        let offset = cursor.number()?.fit::<u32>("0..=4294967295")?;
+        let offset = usize::try_from(offset).expect("u32 fits");
+        Directive::Data { column, map, offset, bytes: hexadecimal(cursor)? }
+    } else if cursor.eat(".licence") {
+        let (column, name, _) = name(cursor)?;
+        Directive::Licence { column, name }
     } else if cursor.clone().eat(".") && !cursor.clone().eat(".slot") {
-        return Err(cursor.expected("a directive (.program .map .function .slot)"));
+        return Err(cursor.expected("a directive (.program .map .data .licence .function .slot)"));
     } else {
         return Ok(None);
     };
@@ -75,6 +105,24 @@ fn field_flags(cursor: &mut Cursor<'_>) -> Result<u32, Fault> {
     cursor.number()?.fit("0..=4294967295")
 }
 
+/// Digits without anything between them.
+fn hexadecimal(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, Fault> {
+    let mut ahead = cursor.clone();
+    let digits = ahead.name().unwrap_or_default();
+    let byte = |pair: &[u8]| {
+        let digit = |&d: &u8| char::from(d).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)
+    };
+    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+    match bytes {
+        Some(bytes) if !bytes.is_empty() => {
+            *cursor = ahead;
+            Ok(bytes)
+        }
+        _ => Err(cursor.expected("bytes, two hexadecimal digits each")),
+    }
+}
+
 /// A name as directives have it: as it is, or quoted.
 pub(in crate::assembler) struct Name<'a>(pub(in crate::assembler) &'a str);
 
@@ -103,6 +151,22 @@ pub(in crate::assembler) fn write_quoted(out: &mut impl fmt::Write, name: &str) 
 /// Can this character stand in a name without quotes?
 pub(super) fn is_bare(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '.'
+}
+
+/// Bytes of one line of contents.
+const DATA_BYTES: usize = 32;
+
+/// The lines that say what a map holds at first. Lines of zeros are left away, but for the first.
+pub(in crate::assembler) fn data_lines(map: &str, bytes: &[u8]) -> Vec<String> {
+    let rows = bytes.chunks(DATA_BYTES).enumerate();
+    let shown = rows.filter(|(row, bytes)| *row == 0 || bytes.iter().any(|&b| b != 0));
+    shown
+        .map(|(row, bytes)| {
+            let mut line = format!(".data {} {:#x} ", Name(map), row * DATA_BYTES);
+            emit::push_hex(&mut line, bytes);
+            line
+        })
+        .collect()
 }
 
 /// The line that declares a map, without its end.

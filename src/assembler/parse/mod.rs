@@ -18,6 +18,8 @@
 //! ```text
 //! .program get xdp frags                                  name, type; frags: it reads fragments
 //! .map counters percpu_array key 4 value 8 entries 64     r1 = map[counters], or map[0]
+//! .data numbers 0x0 0000f03f                              what the map holds at first
+//! .licence "Dual MIT/GPL"                                 GPL if it is left away
 //! .function twice                                         begins here; `call twice`
 //! ; confirm: "GET /adm" [pattern 1, byte 0]               why the instructions below exist
 //! ```

@@ -10,12 +10,16 @@ use super::{
     statement::{Target, statement},
 };
 use crate::assembler::{
-    Function, MapSpec, Origin, Phase, ProgramKind,
+    Contents, Function, MapSpec, Origin, Phase, ProgramKind,
     disasm::{Code, opcode},
     helper,
     insn::{Callee, Imm64, Insn},
     label,
 };
+
+/// Most bytes that all maps together may hold at first. The zeros need not be written, so a short
+/// text could ask for any number of them.
+const CONTENTS_BYTES_MAX: usize = 64 << 20;
 
 /// A jump to a label that may not be bound yet.
 struct Pending<'a> {
@@ -37,6 +41,9 @@ struct Program<'a> {
     program: Option<(String, ProgramKind, bool)>,
     maps: Vec<MapSpec>,
     map_names: MapNames,
+    contents: Vec<Contents>,
+    contents_bytes: usize,
+    licence: Option<String>,
     functions: Vec<Function>,
     origins: Vec<Origin>,
     origin_numbers: HashMap<Origin, u32>,
@@ -61,6 +68,8 @@ pub(super) fn read(
         codes: program.codes,
         program: program.program,
         maps: program.maps,
+        contents: program.contents,
+        licence: program.licence,
         functions: program.functions,
         origins: program.origins,
         origin_of: program.origin_of,
@@ -145,12 +154,10 @@ impl<'a> Program<'a> {
                     return Err(Fault { column, what });
                 }
             }
-            Directive::Map { column, spec } => {
+            Directive::Map { spec } => {
                 let index = i32::try_from(self.maps.len()).expect("fewer than lines");
-                if self.map_names.insert(spec.name.clone(), index).is_some() {
-                    let what = format!("the map `{}` is declared a second time", spec.name);
-                    return Err(Fault { column, what });
-                }
+                // The kernel does not mind: the second of a name goes by its index.
+                self.map_names.entry(spec.name.clone()).or_insert(index);
                 self.maps.push(spec);
             }
             Directive::Function { column, name, label } => {
@@ -163,7 +170,48 @@ impl<'a> Program<'a> {
                 }
                 self.functions.push(Function { name, slot: self.slots });
             }
+            Directive::Data { column, map, offset, bytes } => {
+                self.fill(&map, offset, &bytes).map_err(|what| Fault { column, what })?;
+            }
+            Directive::Licence { column, name } => {
+                if self.licence.replace(name).is_some() {
+                    let what = "a second .licence: a text is one program".to_owned();
+                    return Err(Fault { column, what });
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Put `bytes` into the value that the map called `name` holds at first.
+    fn fill(&mut self, name: &str, offset: usize, bytes: &[u8]) -> Result<(), String> {
+        let index = match self.map_names.get(name) {
+            Some(&index) => usize::try_from(index).ok(),
+            None => name.parse().ok(),
+        };
+        let Some((index, spec)) = index.and_then(|index| Some((index, self.maps.get(index)?)))
+        else {
+            return Err(format!("expected a map that was declared above, found `{name}`"));
+        };
+        let size = usize::try_from(spec.value_bytes).expect("u32 fits");
+        let end = offset.checked_add(bytes.len()).filter(|&end| end <= size).ok_or_else(|| {
+            format!("{} bytes from {offset} on do not fit a value of {size}", bytes.len())
+        })?;
+        let at = match self.contents.iter().position(|contents| contents.map == index) {
+            Some(at) => at,
+            None => {
+                self.contents_bytes = self.contents_bytes.saturating_add(size);
+                if self.contents_bytes > CONTENTS_BYTES_MAX {
+                    return Err(format!(
+                        "maps hold {} bytes at first; the limit is {CONTENTS_BYTES_MAX}",
+                        self.contents_bytes
+                    ));
+                }
+                self.contents.push(Contents { map: index, bytes: vec![0; size] });
+                self.contents.len() - 1
+            }
+        };
+        self.contents[at].bytes[offset..end].copy_from_slice(bytes);
         Ok(())
     }
 

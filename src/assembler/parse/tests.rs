@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::assembler::{
-    Alu, Assembler, Branch, Jmp, MapKind, MapSpec, Operand, Origin, Phase, ProgramImage,
+    Alu, Assembler, Branch, Contents, Jmp, MapKind, MapSpec, Operand, Origin, Phase, ProgramImage,
     ProgramKind, Size, Target, Width,
     disasm::{disassemble, dump},
     emit::slots_from_hex,
@@ -115,7 +115,12 @@ fn errors_name_the_place_and_what_was_expected() {
         ("r1 = *(u32 *)(r11 +8)",      1, 15, "expected a register r0 to r10, found `r11`"),
         ("r1 = addr_space_cast(r2, 0, 65536)", 1, 29, "expected a number in 0..=65535, found 65536"),
         ("gotox 5",                    1, 7,  "expected a register r0 to r10, found `5`"),
-        (".foo",                       1, 1,  "expected a directive (.program .map .function .slot), found `.`"),
+        (".foo",                       1, 1,  "expected a directive (.program .map .data .licence .function .slot), found `.`"),
+        (".data m 0 00",               1, 7,  "expected a map that was declared above, found `m`"),
+        (".map m array key 4 value 2 entries 1\n.data m 1 0011", 2, 7, "2 bytes from 1 on do not fit a value of 2"),
+        (".map m array key 4 value 2 entries 1\n.data m 0 001", 2, 11, "expected bytes, two hexadecimal digits each, found `001`"),
+        (".map m array key 4 value 0xffffffff entries 1\n.data m 0 00", 2, 7, "maps hold 4294967295 bytes at first; the limit is 67108864"),
+        (".licence GPL\n.licence MIT",  2, 10, "a second .licence: a text is one program"),
         (".program x what",            1, 12, "expected a program type (socket_filter sched_cls xdp), found `what`"),
         (".program x xdp frag",        1, 16, "expected the end of the line, found `frag`"),
         (".program x xdp\n.program y xdp", 2, 10, "a second .program: a text is one program"),
@@ -124,7 +129,6 @@ fn errors_name_the_place_and_what_was_expected() {
         (".map m array key 4",         1, 19, "expected `value`, found the end of the line"),
         (".map m array key -4",        1, 18, "expected a number in 0..=4294967295, found -4"),
         (".map m array key 4 value 8 entries 1 flag 2", 1, 38, "expected `flags`, found `flag`"),
-        (".map m array key 4 value 8 entries 1\n.map m array key 4 value 8 entries 1", 2, 6, "the map `m` is declared a second time"),
         (".map \"a\\u{110000}",         1, 9,  "expected `u{` and the number of a character in hexadecimal, `}`, found `u`"),
         (".map \"a",                    1, 8,  "expected `\"`, found the end of the line"),
         (".function bpf_x",            1, 11, "expected a label, found `bpf_x`, which has a meaning already"),
@@ -215,6 +219,7 @@ fn check_listings(image: &ProgramImage) {
         assert_eq!((again.maps(), again.kind()), (image.maps(), image.kind()));
         assert_eq!((again.name(), again.frags()), (image.name(), image.frags()));
         assert_eq!(again.functions(), image.functions());
+        assert_eq!((again.contents(), again.licence()), (image.contents(), image.licence()));
     }
 }
 
@@ -224,6 +229,11 @@ fn directives_say_what_instructions_do_not() {
         .program get.4 socket_filter
         .map counters percpu_array key 4, value 8, entries 0x40
         .map \"odd \\u{3b} name\" hash key 8 value 16 entries 10 flags 0x1
+        .map counters array key 4 value 2 entries 1
+        .data counters 0x4 00ff
+        .data 2 0 abcd
+        .data counters 0x6 11
+        .licence \"Dual MIT\\u{2f}GPL\"
         ; entry: look
         .function start
         r1 = map[counters]
@@ -242,6 +252,10 @@ fn directives_say_what_instructions_do_not() {
     assert_eq!((image.maps()[1].name.as_str(), image.maps()[1].flags), ("odd ; name", 1));
     let functions: Vec<_> = image.functions().iter().map(|f| (f.name.as_str(), f.slot)).collect();
     assert_eq!(functions, [("start", 0), ("twice", 8)]);
+    let first = Contents { map: 0, bytes: vec![0, 0, 0, 0, 0, 0xff, 0x11, 0] };
+    let third = Contents { map: 2, bytes: vec![0xab, 0xcd] };
+    assert_eq!(image.contents(), [first, third]);
+    assert_eq!(image.licence(), "Dual MIT/GPL");
     assert_eq!(*image.origin(0), Origin::new(Phase::Entry, "look"));
     let confirm = Origin::of_pattern(Phase::Confirm, 3, "\"GET \"").at_byte(4);
     assert_eq!(*image.origin(2), confirm);

@@ -95,6 +95,7 @@ fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
     all.insert("name".to_owned(), image.name().into());
     all.insert("type".to_owned(), image.kind().name().into());
     all.insert("frags".to_owned(), image.frags().into());
+    all.insert("licence".to_owned(), image.licence().into());
     all.insert("slots".to_owned(), image.slot_count().into());
     all.extend(more);
     all.insert("maps".to_owned(), maps_as_json(image));
@@ -106,8 +107,13 @@ fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
 
 /// The maps, in the order of the image.
 pub(crate) fn maps_as_json(image: &ProgramImage) -> Value {
-    let maps = image.maps().iter().map(|map| {
+    let maps = image.maps().iter().enumerate().map(|(index, map)| {
+        let mut contents = None;
+        for at_first in image.contents().iter().filter(|contents| contents.map == index) {
+            emit::push_hex(contents.get_or_insert_default(), &at_first.bytes);
+        }
         json!({
+            "contents": contents,
             "name": map.name,
             "kind": map.kind.name(),
             "key_bytes": map.key_bytes,

@@ -1,4 +1,4 @@
-/* hardwire: xdp, 57 slots.
+/* hardwire: xdp, 57 slots, licence GPL.
  * Load it with BPF_F_XDP_HAS_FRAGS.
  * Create these maps and pass their descriptors in fd_array, in this order:
  *   [0] counters: percpu_array, key 4, value 88, entries 1

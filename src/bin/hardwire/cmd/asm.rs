@@ -27,6 +27,8 @@ The text is the kernel's dialect, as `hardwire compile`, `hardwire disasm`, bpft
 logs show it; slot numbers, opcodes and `;` comments may be there or not. Directives:
   .program NAME xdp [frags]                            or sched_cls, socket_filter
   .map NAME array key 4 value 8 entries 1 [flags 0x80]   then: r1 = map[NAME]
+  .data NAME 0x0 0001ff                                what the map holds at first
+  .licence NAME                                        GPL if it is left away
   .function NAME                                       then: call NAME
   .slot 0x9500000000000000                             eight bytes, whatever they mean";
 
