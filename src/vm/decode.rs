@@ -150,6 +150,14 @@ pub(super) enum Code {
     SLe32,
     Goto,
     MayGoto,
+    /// As those without `Then`, and with the condition on the value that comes next.
+    Add64Then,
+    Sub64Then,
+    And64Then,
+    Load8Then,
+    Load16Then,
+    Load32Then,
+    Load64Then,
     /// Atomics, ordered accesses, legacy loads, arguments beyond the fifth: rare, and run from the [`Insn`] itself.
     Rare,
     /// A helper function with id `imm`.
@@ -273,6 +281,10 @@ pub(super) fn decode(insns: &[Insn], maps: &impl MapPlaces) -> Decoded {
                 Some(start) => {
                     entered[position(start)] = true;
                     ready.extra = start;
+                }
+                // Nothing else can come of it.
+                None if matches!(ready.code, Code::Goto | Code::CallLocal) => {
+                    ready = decoded.refuse(slot, TrapReason::NoInstruction { target });
                 }
                 None => {
                     stray.push((slot, target));

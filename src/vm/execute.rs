@@ -2,16 +2,20 @@
 //!
 //! What an operation means is decided when the program is decoded; registers are indexed with a
 //! type that has as many values as there are registers; an access to the stack, the packet or given
-//! memory is one comparison ([`Memory`](super::memory::Memory)). What remains is mostly waiting: an
-//! operation that needs the register that was just stored waits for the store, which takes longer
-//! than everything else. So the value last stored stays in a variable, and where decoding could
-//! prove that it is the operand, the commonest operations take it from there (`D` and `S` of
-//! [`Code`]).
+//! memory is one comparison ([`Memory`](super::memory::Memory)). Straight-line code is walked with
+//! an iterator that ends where the program or the instruction limit does, so that an operation
+//! costs one comparison besides its dispatch; instructions are counted when a jump is taken.
+//!
+//! What remains is mostly waiting: an operation that needs the register that was just stored waits
+//! for the store, which takes longer than everything else. So the value last stored stays in a
+//! variable, and where decoding could prove that it is the operand, the commonest operations take
+//! it from there (`D` and `S` of [`Code`]). And the commonest that a condition follows decide it at
+//! once (`Then`), without another dispatch.
 
 use super::{
     alu,
     alu::{low8, low16, low32},
-    decode::{Code, Decoded},
+    decode::{Code, Decoded, Op},
     machine::{CLOBBERED, MAY_GOTO_ROUNDS, Machine, Registers, TAIL_CALLS_MAX, World},
     memory::{Access, FRAMES_MAX, narrow, region, split, widen},
     trace::{Observe, Step},
@@ -51,8 +55,12 @@ impl Machine {
         callers.clear();
         let mut program = 0;
         let mut ops = &programs[0].ops[..];
-        let mut rest = ops.iter();
+        // What may be executed, counted when a stretch of operations without a jump begins; where
+        // it began, and where `rest`, which is what comes next of it, ends.
         let mut left = limit;
+        let mut start = 0;
+        let mut end = reach(ops, start, left);
+        let mut rest = ops[start..end].iter();
         // What the last operation that set a register by `set!` put there.
         let mut last = 0;
         let mut rounds = MAY_GOTO_ROUNDS;
@@ -63,7 +71,7 @@ impl Machine {
         // Index of the operation that comes next.
         macro_rules! next_at {
             () => {
-                ops.len() - rest.len()
+                end - rest.len()
             };
         }
 
@@ -79,14 +87,10 @@ impl Machine {
                     stop!(next_at!() - 1, $reason)
                 };
             }
-            if left == 0 {
-                stop!(next_at!(), TrapReason::InstructionLimit { executed: limit, limit });
-            }
             let Some(op) = rest.next() else {
-                // Decoding puts a trap last, so nothing falls off.
-                stop!(next_at!(), TrapReason::RanOffEnd);
+                // Decoding puts a trap last, so that nothing falls off: it was the limit.
+                stop!(end, TrapReason::InstructionLimit { executed: limit, limit });
             };
-            left -= 1;
             let started = if O::ENABLED { Some((program, next_at!() - 1, regs)) } else { None };
             let src = regs[op.src.at()].wrapping_add(op.imm);
             let dst = regs[op.dst.at()];
@@ -97,10 +101,18 @@ impl Machine {
                 }};
             }
             macro_rules! go {
-                ($target:expr) => {
+                ($target:expr) => {{
+                    left -= widen(next_at!() - start);
+                    go_on!($target);
+                }};
+            }
+            macro_rules! go_on {
+                ($target:expr) => {{
                     // Decoding made every target an index of `ops`.
-                    rest = ops[$target..].iter()
-                };
+                    start = $target;
+                    end = reach(ops, start, left);
+                    rest = ops[start..end].iter();
+                }};
             }
             macro_rules! jump {
                 ($taken:expr) => {
@@ -163,6 +175,21 @@ impl Machine {
                     let to = dst.wrapping_add(alu::sign32(op.extra.into()));
                     if world.memory.store(to, value.to_le_bytes()).is_none() {
                         trap!(world.store_refusal(to, size_of_val(&value)));
+                    }
+                }};
+            }
+            // A value, and then the condition on it that comes next. Where that cannot be, it comes
+            // by itself.
+            macro_rules! then {
+                ($value:expr) => {{
+                    set!($value);
+                    if !O::ENABLED
+                        && let Some(next) = rest.next()
+                    {
+                        let src = regs[next.src.at()].wrapping_add(next.imm);
+                        if holds(next.code, last, src) {
+                            go!(narrow(next.extra.into()));
+                        }
                     }
                 }};
             }
@@ -239,6 +266,13 @@ impl Machine {
                 Code::Swap16 => set!(low16(dst).swap_bytes().into()),
                 Code::Swap32 => set!(dst32.swap_bytes().into()),
                 Code::Swap64 => set!(dst.swap_bytes()),
+                Code::Add64Then => then!(dst.wrapping_add(src)),
+                Code::Sub64Then => then!(dst.wrapping_sub(src)),
+                Code::And64Then => then!(dst & src),
+                Code::Load8Then => then!(read!(u8, src)),
+                Code::Load16Then => then!(read!(u16, src)),
+                Code::Load32Then => then!(read!(u32, src)),
+                Code::Load64Then => then!(read!(u64, src)),
                 Code::LoadImm64 => set!(op.imm),
                 Code::Load8 => set!(read!(u8, src)),
                 Code::Load8S => set!(read!(u8, last.wrapping_add(op.imm))),
@@ -304,13 +338,14 @@ impl Machine {
                 Code::TailCall => match world.tail_call([regs[1], regs[2], regs[3]]) {
                     Ok(Some(next)) if tail_calls < TAIL_CALLS_MAX => {
                         tail_calls += 1;
+                        left -= widen(next_at!() - start);
                         program = next;
                         ops = &programs[program].ops[..];
                         // The frame stays, with nothing in it that the new program may read.
                         regs[2..=9].fill(CLOBBERED);
                         world.memory.clear_frame(callers.len());
                         rounds = MAY_GOTO_ROUNDS;
-                        go!(0);
+                        go_on!(0);
                     }
                     Ok(_) => regs[1..=5].fill(CLOBBERED),
                     Err(reason) => trap!(reason),
@@ -353,9 +388,56 @@ impl Machine {
             observe.step(&Step { program, slot, insn, before, after, depth, memory });
         }
         *registers = regs;
-        self.executed = limit - left;
+        self.executed = limit - (left - widen(next_at!() - start));
         result
     }
+}
+
+/// Is the condition true?
+///
+/// # Panics
+///
+/// If it is none.
+#[inline(always)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "decoding gives conditions only")]
+fn holds(condition: Code, dst: u64, src: u64) -> bool {
+    let (dst32, src32) = (low32(dst), low32(src));
+    match condition {
+        Code::Eq64 => dst == src,
+        Code::Gt64 => dst > src,
+        Code::Ge64 => dst >= src,
+        Code::Set64 => dst & src != 0,
+        Code::Ne64 => dst != src,
+        Code::SGt64 => dst.cast_signed() > src.cast_signed(),
+        Code::SGe64 => dst.cast_signed() >= src.cast_signed(),
+        Code::Lt64 => dst < src,
+        Code::Le64 => dst <= src,
+        Code::SLt64 => dst.cast_signed() < src.cast_signed(),
+        Code::SLe64 => dst.cast_signed() <= src.cast_signed(),
+        Code::Eq32 => dst32 == src32,
+        Code::Gt32 => dst32 > src32,
+        Code::Ge32 => dst32 >= src32,
+        Code::Set32 => dst32 & src32 != 0,
+        Code::Ne32 => dst32 != src32,
+        Code::SGt32 => dst32.cast_signed() > src32.cast_signed(),
+        Code::SGe32 => dst32.cast_signed() >= src32.cast_signed(),
+        Code::Lt32 => dst32 < src32,
+        Code::Le32 => dst32 <= src32,
+        Code::SLt32 => dst32.cast_signed() < src32.cast_signed(),
+        Code::SLe32 => dst32.cast_signed() <= src32.cast_signed(),
+        _ => unreachable!("not a condition"),
+    }
+}
+
+/// Where a stretch that begins at `start` ends, if `left` operations may be executed.
+#[inline(always)]
+fn reach(ops: &[Op], start: usize, left: u64) -> usize {
+    if left >= widen(ops.len()) { ops.len() } else { near_limit(ops, start, left) }
+}
+
+#[cold]
+fn near_limit(ops: &[Op], start: usize, left: u64) -> usize {
+    ops.len().min(start + narrow(left))
 }
 
 /// What `callx` calls.

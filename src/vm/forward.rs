@@ -1,8 +1,10 @@
 //! Which operations may take an operand from the value that was last set, instead of waiting for it
-//! to arrive in the register (see [`execute`](super::execute)).
+//! to arrive in the register, and which bring the condition behind them along (see
+//! [`execute`](super::execute)).
 //!
 //! It is a matter of speed only: the variants compute the same. Those exist that are common and on
-//! which others wait; conditions and stored values nobody waits for.
+//! which others wait; conditions and stored values nobody waits for. A condition that is brought
+//! along stays where it is too, for jumps to it.
 
 use super::decode::{Code, Op};
 use crate::assembler::Insn;
@@ -11,9 +13,21 @@ use crate::assembler::Insn;
 /// from elsewhere than the operation before.
 pub(super) fn forward(ops: &mut [Op], insns: &[Insn], entered: &[bool]) {
     let mut last = None;
-    for ((op, insn), entered) in ops.iter_mut().zip(insns).zip(entered) {
+    for (at, (insn, entered)) in insns.iter().zip(entered).enumerate() {
         if *entered {
             last = None;
+        }
+        let decided = match insns.get(at + 1) {
+            Some(Insn::Jump { .. }) => Some(ops[at + 1].dst),
+            _ => None,
+        };
+        let op = &mut ops[at];
+        if decided == Some(op.dst)
+            && let Some(code) = with_condition(op.code)
+        {
+            op.code = code;
+            last = Some(op.dst);
+            continue;
         }
         if last == Some(op.dst) {
             op.code = with_last_dst(op.code).unwrap_or(op.code);
@@ -46,6 +60,21 @@ pub(super) fn forward(ops: &mut [Op], insns: &[Insn], entered: &[bool]) {
             | Insn::Exit => None,
         };
     }
+}
+
+/// `code` with the condition that comes next.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others have no such variant")]
+fn with_condition(code: Code) -> Option<Code> {
+    Some(match code {
+        Code::Add64 => Code::Add64Then,
+        Code::Sub64 => Code::Sub64Then,
+        Code::And64 => Code::And64Then,
+        Code::Load8 => Code::Load8Then,
+        Code::Load16 => Code::Load16Then,
+        Code::Load32 => Code::Load32Then,
+        Code::Load64 => Code::Load64Then,
+        _ => return None,
+    })
 }
 
 /// `code` with the destination operand from the value last set.

@@ -211,6 +211,67 @@ fn a_program_one_slot_too_long_is_refused_with_both_numbers() {
 }
 
 #[test]
+fn a_program_of_half_a_million_slots_takes_time_in_proportion_to_its_length() {
+    let program = |slots: usize| {
+        let mut insns = vec![Alu::Mov.imm(R0, 0)];
+        while insns.len() < slots {
+            insns.push(Alu::Add.imm(R0, 1));
+            insns.push(Insn::Jump {
+                cond: Jmp::Eq,
+                width: Width::W64,
+                dst: R0,
+                src: Operand::Imm(-1),
+                off: 10,
+            });
+        }
+        insns.extend([Insn::Exit; 11]);
+        insns
+    };
+    let least = |slots| {
+        let insns = program(slots);
+        let mut took = std::time::Duration::MAX;
+        for _ in 0..5 {
+            let start = std::time::Instant::now();
+            let mut machine = Machine::from_insns(&insns, &[]).unwrap();
+            let sum = machine.run(Context::memory(&mut [])).unwrap();
+            took = took.min(start.elapsed());
+            assert_eq!(usize::try_from(sum), Ok(slots / 2));
+        }
+        took
+    };
+    let (short, long) = (least(25_000), least(500_000));
+    // Twenty times as long; 400 times as much if it were quadratic.
+    assert!(long < 100 * short, "{short:?} for 25,000 slots, {long:?} for 500,000");
+}
+
+#[test]
+fn a_million_slots_that_cannot_run_are_traps_when_they_are_reached() {
+    let wrong = [
+        Insn::goto(-2),
+        Insn::goto(i16::MAX),
+        local(i32::MIN),
+        local(i32::MAX),
+        Alu::Mov.imm(R10, 1),
+        Insn::Call(Callee::Kfunc { btf_id: 1, module: 0 }),
+        Insn::MayGoto { off: i16::MIN },
+        Insn::Jump { cond: Jmp::Ne, width: Width::W32, dst: R0, src: Operand::Imm(0), off: -9 },
+    ];
+    for insn in wrong {
+        let mut machine = Machine::from_insns(&vec![insn; SLOTS_MAX], &[]).unwrap();
+        machine.set_instruction_limit(3_000_000);
+        let trap = machine.run(Context::memory(&mut [])).unwrap_err();
+        assert!(!trap.to_string().is_empty());
+    }
+}
+
+#[test]
+fn a_call_to_nowhere_leaves_the_frame_as_it_was() {
+    let trap = run(&[local(5), Insn::Exit]).unwrap_err();
+    let place = trap.places[10].as_deref();
+    assert_eq!((trap.slot, place), (0, Some("stack[0]")));
+}
+
+#[test]
 fn a_trace_names_slot_instruction_and_changed_registers() {
     let program = [
         Alu::Mov.imm(R2, 5),
