@@ -231,7 +231,7 @@ impl Program {
 }
 
 impl Program {
-    /// Its instructions as text, as the verifier left them; see [`xlated`](super::xlated).
+    /// Its instructions as text, as the verifier left them; see [`xlated`].
     ///
     /// # Errors
     ///

@@ -9,7 +9,7 @@ use std::ops::Range;
 use hardwire::capture::CaptureError;
 use hardwire::compiler::CompileError;
 use hardwire::loader::features::{self, ProbeError};
-use hardwire::loader::{LoadError, capability};
+use hardwire::loader::{LoadError, ObjectError, capability};
 
 /// Columns of a pattern that are shown around the underlined piece.
 const SNIPPET_COLUMNS_MAX: usize = 72;
@@ -80,6 +80,11 @@ impl Problem {
     /// A capture that cannot be read (any further).
     pub(crate) fn of_capture(error: &CaptureError, place: String) -> Self {
         Self::of(error).at(place).hint(error.hint())
+    }
+
+    /// An object that cannot be used.
+    pub(crate) fn of_object(error: &ObjectError, place: impl Into<String>) -> Self {
+        Self::of(error).at(place).hint_if(error.hint())
     }
 
     /// A kernel that could not be asked what it can do.

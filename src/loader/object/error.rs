@@ -1,6 +1,6 @@
 //! What can be wrong with an object.
 
-use crate::assembler::{AsmError, DecodeError};
+use crate::assembler::AsmError;
 
 /// Why an object, or a program in it, cannot be used. `Display` is one line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,15 +59,15 @@ pub enum ObjectError {
         what: String,
     },
     /// Bytes that are no instruction.
-    #[error("{place}: {}", source.what)]
+    #[error("{place}: {what}")]
     Instruction {
         /// Where, as section and byte.
         place: String,
-        /// What is wrong, without repeating the place.
-        source: DecodeError,
+        /// The field and its value.
+        what: String,
     },
     /// The functions do not make a program.
-    #[error("program {program:?} does not fit together: {source}")]
+    #[error("the functions of program {program:?} do not fit together")]
     Structure {
         /// The program.
         program: String,

@@ -1,21 +1,55 @@
 //! `.BTF.ext` of an object: which lines explain which instructions, and what would have to be
 //! relocated by type (CO-RE).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use super::{
     ObjectError,
     types::{Types, header_bytes, part, u32_at, wide},
 };
+use crate::assembler::{
+    btf::{FILE_NAME, TEXT_BYTES_MAX},
+    listing::one_line,
+};
 
-/// A line of source.
+/// A line of source. `Display` is one printable line of at most 160 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLine<'a> {
+    /// The file, as the compiler was called with it.
+    pub file: &'a str,
+    /// The text: its beginning, if it is very long.
+    pub text: &'a str,
+    /// The number of the line in the file.
+    pub number: u32,
+}
+
+impl SourceLine<'_> {
+    /// Is it of an object that we wrote, where lines are origins?
+    pub(super) fn is_ours(&self) -> bool {
+        self.file == FILE_NAME
+    }
+}
+
+impl fmt::Display for SourceLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text.trim();
+        let text = if self.is_ours() {
+            text.to_owned()
+        } else {
+            let file = self.file.rsplit('/').next().unwrap_or_default();
+            format!("{file}:{}: {text}", self.number)
+        };
+        let text = one_line(&text);
+        f.write_str(&text[..text.floor_char_boundary(TEXT_BYTES_MAX)])
+    }
+}
+
+/// Where a line begins to explain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
-    /// The first byte that it explains, in its section.
+    /// The first byte, in its section.
     pub(super) offset: u32,
-    pub(super) file: &'a str,
-    pub(super) text: &'a str,
-    pub(super) number: u32,
+    pub(super) source: SourceLine<'a>,
 }
 
 /// By section, by offset.
@@ -38,12 +72,17 @@ impl<'a> Extension<'a> {
         let lines = &mut extension.lines;
         records(part(bytes, header, 16, NAME)?, 16, types, |section, record| {
             let word = |at| u32_at(record, at).unwrap_or_default();
-            lines.entry(section).or_default().push(Line {
-                offset: word(0),
+            let source = SourceLine {
                 file: types.text(word(4)).unwrap_or_default(),
                 text: types.text(word(8)).unwrap_or_default(),
                 number: word(12) >> 10,
-            });
+            };
+            let all = lines.entry(section).or_default();
+            // What the compiler made up has no line, and columns are not told apart.
+            let says_something = source.number != 0 || !source.text.is_empty();
+            if says_something && all.last().is_none_or(|last| last.source != source) {
+                all.push(Line { offset: word(0), source });
+            }
         })?;
         if header >= 32 {
             let by_type = &mut extension.by_type;

@@ -1,21 +1,16 @@
 //! From a function of an object to an image: the functions that it calls, directly or not, are put
 //! behind it, and every reference is resolved.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, VecDeque},
-};
+use std::collections::{HashMap, VecDeque};
 
 use super::{
     Function, Object, ObjectError,
     container::{Place, Relocation, Symbol, SymbolKind},
-    extension::Line,
+    extension::{Line, SourceLine},
     maps::{Described, kernel_name},
 };
 use crate::assembler::{
-    self, Insn, Origin, Parts, Phase, ProgramImage, ProgramKind,
-    btf::{FILE_NAME, TEXT_BYTES_MAX},
-    check, encode,
+    self, Insn, Origin, Parts, Phase, ProgramImage, ProgramKind, check, encode,
     image::Contents,
     insn::{Callee, Imm64},
     listing::one_line,
@@ -23,6 +18,9 @@ use crate::assembler::{
 
 /// Most slots of a program, with all functions that it calls: what the kernel takes.
 const SLOTS_MAX: usize = 1_000_000;
+
+/// Most bytes of lines that a program keeps.
+const TEXTS_BYTES_MAX: usize = 16 << 20;
 
 /// A load of 64 bits gets an address.
 const R_BPF_64_64: u32 = 1;
@@ -49,6 +47,7 @@ pub(super) fn link(
         contents: Vec::new(),
         map_index: HashMap::new(),
         origins: Vec::new(),
+        text_bytes: 0,
         functions: Vec::new(),
     };
     linker.place(entry)?;
@@ -89,6 +88,7 @@ struct Linker<'a, 'o> {
     /// The index of a map, by its number in the object.
     map_index: HashMap<usize, i32>,
     origins: Vec<(usize, Origin)>,
+    text_bytes: usize,
     functions: Vec<assembler::Function>,
 }
 
@@ -113,7 +113,7 @@ impl Linker<'_, '_> {
         }
         let insns = encode::decode_all(bytes.as_chunks::<8>().0).map_err(|source| {
             let at = from + SLOT_BYTES * u64::try_from(source.slot).expect("usize fits");
-            ObjectError::Instruction { place: place(function.section, at), source }
+            ObjectError::Instruction { place: place(function.section, at), what: source.what }
         })?;
         self.placed.insert((function.number, from), self.slots);
         let first = u32::try_from(self.slots).expect("SLOTS_MAX");
@@ -124,7 +124,11 @@ impl Linker<'_, '_> {
         let mut relocated = 0;
         let mut offset = from;
         for insn in insns {
-            if let Some(origin) = lines.origin_at(offset) {
+            if let Some(mut origin) = lines.origin_at(offset) {
+                self.text_bytes += origin.text.len();
+                if self.text_bytes > TEXTS_BYTES_MAX {
+                    origin = Origin::new(Phase::Text, "further lines are not kept");
+                }
                 self.origins.push((self.insns.len(), origin));
             }
             let relocation = self.object.container.relocation(function.number, offset);
@@ -405,13 +409,14 @@ impl<'l, 'a> LinesOf<'l, 'a> {
         let (met, rest) = self.rest.split_at(until);
         self.rest = rest;
         let fallback = self.fallback.take();
-        met.last().map(origin).or(fallback)
+        met.last().map(|line| origin(&line.source)).or(fallback)
     }
 }
 
 /// A line as an origin. In our own objects lines are origins.
-fn origin(line: &Line<'_>) -> Origin {
-    if line.file == FILE_NAME {
+fn origin(line: &SourceLine<'_>) -> Origin {
+    let text = line.to_string();
+    if line.is_ours() {
         let phases = [
             Phase::Entry,
             Phase::Scope,
@@ -422,24 +427,11 @@ fn origin(line: &Line<'_>) -> Origin {
             Phase::Verdict,
         ];
         for phase in phases {
-            let rest = line.text.strip_prefix(phase.name()).and_then(|r| r.strip_prefix(": "));
+            let rest = text.strip_prefix(phase.name()).and_then(|rest| rest.strip_prefix(": "));
             if let Some(text) = rest {
                 return Origin::new(phase, text);
             }
         }
-        return Origin::new(Phase::Text, line.text);
     }
-    Origin::new(Phase::Text, line_text(line))
-}
-
-/// File, number and text of a line, without anything that would end one.
-pub(super) fn line_text(line: &Line<'_>) -> String {
-    let file = line.file.rsplit('/').next().unwrap_or_default();
-    let text = format!("{file}:{}: {}", line.number, line.text.trim());
-    let text = match one_line(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(clean) => clean,
-    };
-    let end = text.floor_char_boundary(TEXT_BYTES_MAX);
-    text[..end].to_owned()
+    Origin::new(Phase::Text, text)
 }

@@ -18,6 +18,7 @@ mod types;
 
 pub use container::FILE_BYTES_MAX;
 pub use error::ObjectError;
+pub use extension::SourceLine;
 pub use maps::{Described, ObjectMap};
 
 use std::collections::HashSet;
@@ -63,8 +64,8 @@ pub struct CodeSection<'a> {
     pub slots: Vec<[u8; 8]>,
     /// The functions in it: first slot and name.
     pub functions: Vec<(usize, &'a str)>,
-    /// Lines of source: first slot, and file, number and text on one line.
-    pub lines: Vec<(usize, String)>,
+    /// Lines of source: first slot, and line.
+    pub lines: Vec<(usize, SourceLine<'a>)>,
     /// What is filled in when it is loaded: slot, and the name of what is meant.
     pub references: Vec<(usize, &'a str)>,
 }
@@ -142,9 +143,7 @@ impl<'a> Object<'a> {
                     name: section.name,
                     slots: section.bytes.as_chunks::<8>().0.to_vec(),
                     functions: here.map(|f: &Function<'a>| (slot(f.from), f.name)).collect(),
-                    lines: lines
-                        .map(|line| (slot(line.offset.into()), link::line_text(line)))
-                        .collect(),
+                    lines: lines.map(|line| (slot(line.offset.into()), line.source)).collect(),
                     references: relocations
                         .into_iter()
                         .flatten()

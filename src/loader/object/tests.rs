@@ -231,7 +231,7 @@ fn a_listing_names_what_is_filled_in() {
     let names: BTreeSet<_> = xdp.references.iter().map(|(_, name)| *name).collect();
     assert_eq!(names, BTreeSet::from(["bytes", "count", "frames", "port", "seen"]));
     assert_eq!(xdp.functions, [(0, "by_port")]);
-    assert!(xdp.lines[0].1.starts_with("maps.c:"), "{:?}", xdp.lines[0]);
+    assert!(xdp.lines[0].1.to_string().starts_with("maps.c:"), "{:?}", xdp.lines[0]);
 }
 
 /// Everything that can be asked of an object.

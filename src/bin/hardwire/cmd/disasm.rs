@@ -1,5 +1,7 @@
 //! `hardwire disasm`: bytes to text.
 
+mod object;
+
 use std::path::PathBuf;
 use std::{
     fs,
@@ -26,6 +28,8 @@ Examples:
   echo '95 00 00 00 00 00 00 00' | hardwire disasm --hex
   hardwire disasm prog.bin
   hardwire disasm prog.bin --emit dot | dot -Tsvg > prog.svg
+  hardwire disasm filter.o         an object: sections, maps, functions, source lines
+  hardwire disasm filter.o --program count --labels     one program of it, as it is loaded
   hardwire disasm --id 42          a loaded program, as the verifier left it
   hardwire disasm --id 42 --jited --emit raw > jit.bin
   objdump -D -b binary -m i386:x86-64 jit.bin
@@ -36,9 +40,12 @@ Slots that are no instruction are shown with their bytes and the reason.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The bytes; standard input if left away
+    /// The bytes, or an object (ELF); standard input if left away
     #[arg(conflicts_with = "id")]
     file: Option<PathBuf>,
+    /// Of an object: this program, with all functions that it calls and nothing left to fill in
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["id", "hex"])]
+    program: Option<String>,
     /// The input is hex digits, white space as you like
     #[arg(long)]
     hex: bool,
@@ -63,7 +70,13 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let loaded = options.id.map(open).transpose()?;
     let slots = match &loaded {
         Some(loaded) => loaded.slots()?,
-        None => given(options)?,
+        None => {
+            let (bytes, place) = read(options)?;
+            if options.program.is_some() || !options.hex && object::is_one(&bytes) {
+                return object::run(&bytes, &place, options, output);
+            }
+            given(bytes, place, options)?
+        }
     };
     match (options.emit, &loaded) {
         // Bytes need not be instructions.
@@ -110,11 +123,16 @@ fn image(slots: &[[u8; 8]]) -> Result<ProgramImage, Failure> {
     Ok(ProgramImage::from_insns("bytes", ProgramKind::Xdp, insns, Vec::new(), origin))
 }
 
-fn given(options: &Options) -> Result<Vec<[u8; 8]>, Failure> {
-    let (bytes, place) = match &options.file {
+/// The input, and what to call it.
+fn read(options: &Options) -> Result<(Vec<u8>, String), Failure> {
+    Ok(match &options.file {
         Some(path) => (source::read(path)?, path.display().to_string()),
         None => (source::read_stdin()?, "standard input".to_owned()),
-    };
+    })
+}
+
+/// The slots of the input.
+fn given(bytes: Vec<u8>, place: String, options: &Options) -> Result<Vec<[u8; 8]>, Failure> {
     if options.hex {
         let text = source::text(bytes, &place)?;
         let slots = emit::slots_from_hex(&text);

@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{ProgramImage, ProgramKind};
 use hardwire::compiler::{self, Entry, plan::Plan};
-use hardwire::loader::{LoadError, LoadOptions, Program, VerifierLog};
+use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 
 use super::asm::assemble;
 use crate::Ending;
@@ -24,6 +24,7 @@ Examples:
   hardwire verify -e secret --target 5.10 --log full   would an old kernel's program load here?
   hardwire verify --asm program.txt                    a program of your own, as text
   hardwire compile -e secret | hardwire verify --asm -
+  hardwire verify --object filter.o --program count    a program that clang compiled
   bpftool -d prog load a.o /sys/fs/bpf/a 2>&1 | hardwire verify --read-log -
 
 The program is loaded and unloaded; nothing is attached. Exit status 1 if it is rejected. A log that
@@ -48,15 +49,21 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program; a text may say it itself (.program)
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
-    entry: TypeWord,
+    /// What kind of program, xdp if nothing says it: a text may (.program), and an object's section
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    entry: Option<TypeWord>,
     /// A program as text, as `hardwire asm` takes it, instead of patterns; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS)]
     asm: Option<PathBuf>,
+    /// A program from a relocatable object, as compilers make them, instead of patterns
+    #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS, conflicts_with = "asm")]
+    object: Option<PathBuf>,
+    /// Which program of the object, if it has several
+    #[arg(long, value_name = "NAME", requires = "object")]
+    program: Option<String>,
     /// A verifier log that was saved, of any program and from any loader; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS)]
-    #[arg(conflicts_with_all = ["asm", "entry"])]
+    #[arg(conflicts_with_all = ["asm", "object", "entry"])]
     read_log: Option<PathBuf>,
     /// What to print of a rejection
     #[arg(long, value_enum, value_name = "FORM", default_value = "annotated")]
@@ -93,10 +100,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     if let Some(path) = &options.read_log {
         return read_log(path, options.log, output);
     }
-    let entry = Entry::from(options.entry);
-    let subject = match &options.asm {
-        Some(path) => of_text(path, entry, output)?,
-        None => of_patterns(options, entry, output)?,
+    let entry = Entry::from(options.entry.unwrap_or(TypeWord::Xdp));
+    let subject = match (&options.asm, &options.object) {
+        (Some(path), _) => of_text(path, entry, output)?,
+        (None, Some(path)) => of_object(path, options)?,
+        (None, None) => of_patterns(options, entry, output)?,
     };
     let started = Instant::now();
     let loaded = Program::load(&subject.image, &LoadOptions::default());
@@ -123,16 +131,29 @@ fn of_text(path: &Path, entry: Entry, output: &Output) -> Result<Subject, Failur
         let problem = Problem::new("there is no instruction").at(place);
         return Err(problem.hint("the shortest program is `r0 = 0` and `exit`").into());
     }
-    let kind = match entry {
-        Entry::Xdp => ProgramKind::Xdp,
-        Entry::SocketFilter => ProgramKind::SocketFilter,
-    };
-    assembled.program.get_or_insert_with(|| ("text".to_owned(), kind, false));
+    assembled.program.get_or_insert_with(|| ("text".to_owned(), kind_of(entry), false));
     let image = assembled.image().map_err(|error| {
         let hint = "a program to be loaded has instructions only, and its maps are declared";
         Problem::of(&error).at(place).hint(hint)
     })?;
     Ok(Subject { image, plan: None })
+}
+
+fn of_object(path: &Path, options: &Options) -> Result<Subject, Failure> {
+    let place = path.display().to_string();
+    let bytes = source::read(path)?;
+    let failed = |error| Problem::of_object(&error, place.as_str());
+    let kind = options.entry.map(|word| kind_of(Entry::from(word)));
+    let object = Object::read(&bytes).map_err(failed)?;
+    let image = object.image(options.program.as_deref(), kind).map_err(failed)?;
+    Ok(Subject { image, plan: None })
+}
+
+fn kind_of(entry: Entry) -> ProgramKind {
+    match entry {
+        Entry::Xdp => ProgramKind::Xdp,
+        Entry::SocketFilter => ProgramKind::SocketFilter,
+    }
 }
 
 /// Tell if the program carries no types and lines.
