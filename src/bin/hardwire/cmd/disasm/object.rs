@@ -6,7 +6,7 @@ use std::io::Write;
 use hardwire::assembler::disasm::disassemble;
 use hardwire::assembler::listing::one_line;
 use hardwire::assembler::{MapKind, ProgramKind};
-use hardwire::loader::object::{CodeSection, Object, ObjectMap};
+use hardwire::loader::object::{CodeSection, Object, ObjectError, ObjectMap};
 use serde_json::{Map, json};
 
 use super::Options;
@@ -38,12 +38,10 @@ pub(super) fn run(
     }
     // The type only matters to who loads it.
     let name = options.program.as_deref();
-    let image = object.image(name, None).or_else(|error| match error {
-        hardwire::loader::ObjectError::ProgramType { .. } => {
-            object.image(name, Some(ProgramKind::Xdp))
-        }
-        other => Err(other),
-    });
+    let mut image = object.image(name, None);
+    if let Err(ObjectError::ProgramType { .. }) = image {
+        image = object.image(name, Some(ProgramKind::Xdp));
+    }
     let form = options.emit.unwrap_or(if output.json() { Form::Json } else { Form::Listing });
     options.dump.write(&image.map_err(failed)?, form, Map::new(), output)?;
     Ok(Ending::Done)
