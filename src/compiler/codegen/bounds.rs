@@ -65,4 +65,15 @@ impl Gen<'_> {
             self.load_slot(reg, frame::LAUNDER);
         }
     }
+
+    /// `offset` moves on by what the slot `LANE` holds plus `more`, and the verifier forgets it.
+    pub(super) fn advance(&mut self, offset: Reg, more: i32) {
+        self.load_slot(Reg::R1, frame::LANE);
+        self.asm.emit(Alu::Add.reg(offset, Reg::R1));
+        if more != 0 {
+            self.add(offset, more);
+        }
+        self.store_slot(frame::LAUNDER, offset);
+        self.load_slot(offset, frame::LAUNDER);
+    }
 }

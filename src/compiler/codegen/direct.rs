@@ -363,15 +363,12 @@ impl Gen<'_> {
         }
         self.goto(scan.places.hit);
         self.asm.bind(fail);
-        self.load_slot(R1, LANE);
-        self.asm.emit(Alu::Add.reg(OFF, R1));
+        self.advance(OFF, 0);
         self.goto(scan.places.full);
         // A block that was moved back cannot be restarted further on: it would move back again.
         self.say_of(Phase::Confirm, scan.needle.pattern, "a long literal near the end");
         self.asm.bind(small);
-        self.load_slot(R1, LANE);
-        self.asm.emit(Alu::Add.reg(OFF, R1));
-        self.add(OFF, -1);
+        self.advance(OFF, -1);
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
     }
 

@@ -17,14 +17,14 @@
 
 use super::{
     Gen,
-    frame::{LANE, LAUNDER, LOW7, MASK, PAIR_A, PAIR_B, PTR},
+    frame::{LANE, LOW7, MASK, PAIR_A, PAIR_B, PTR},
     int, off,
     pair::Needle,
 };
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
-        Reg::{self, R0, R1, R4, R10},
+        Reg::{self, R0, R4, R10},
         Size,
     },
     compiler::gram_interval::GramInterval,
@@ -139,16 +139,5 @@ impl Gen<'_> {
             self.advance(looks.offset, stride - 2 - int(at - skip.first));
             self.goto(looks.pairs);
         }
-    }
-
-    /// `offset` moves on by what the slot `LANE` holds plus `more`, and the verifier forgets it.
-    fn advance(&mut self, offset: Reg, more: i32) {
-        self.load_slot(R1, LANE);
-        self.asm.emit(Alu::Add.reg(offset, R1));
-        if more != 0 {
-            self.add(offset, more);
-        }
-        self.store_slot(LAUNDER, offset);
-        self.load_slot(offset, LAUNDER);
     }
 }

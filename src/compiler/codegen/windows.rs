@@ -305,8 +305,7 @@ impl Gen<'_> {
         }
         self.goto(hit);
         self.asm.bind(fail);
-        self.load_slot(R1, LANE);
-        self.asm.emit(Alu::Add.reg(INNER, R1));
+        self.advance(INNER, 0);
         self.goto(walk.inner);
     }
 }
