@@ -42,7 +42,7 @@ pub struct Line<'a> {
     pub goes_to: Option<u32>,
     /// Does another instruction jump here?
     pub is_target: bool,
-    /// The function that begins here, if the program has more than one.
+    /// The function that begins here, unless the program is one called `main`.
     pub function: Option<&'a str>,
 }
 
@@ -56,7 +56,9 @@ pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
             *target = true;
         }
     }
-    let mut functions = if image.functions().len() > 1 { image.functions() } else { &[] }.iter();
+    // A program that is one function called `main` need not say so.
+    let unnamed = matches!(image.functions(), [only] if only.name == "main" && only.slot == 0);
+    let mut functions = if unnamed { &[] } else { image.functions() }.iter();
     let mut next_function = functions.next();
     let mut run = None;
     let mut all = Vec::with_capacity(image.insns().len());

@@ -45,6 +45,8 @@ struct Program<'a> {
     contents_bytes: usize,
     licence: Option<String>,
     functions: Vec<Function>,
+    /// Line and column of the last of them.
+    last_function: (usize, usize),
     origins: Vec<Origin>,
     origin_numbers: HashMap<Origin, u32>,
     origin: u32,
@@ -97,7 +99,7 @@ impl<'a> Program<'a> {
             return Ok(());
         }
         if let Some(directive) = directive::read(&mut cursor)? {
-            return self.direct(directive);
+            return self.direct(directive, number);
         }
         let prefix_column = cursor.column();
         let prefix = cursor.opcode_prefix()?;
@@ -146,7 +148,7 @@ impl<'a> Program<'a> {
         }
     }
 
-    fn direct(&mut self, directive: Directive<'a>) -> Result<(), Fault> {
+    fn direct(&mut self, directive: Directive<'a>, line: usize) -> Result<(), Fault> {
         match directive {
             Directive::Program { column, name, kind, frags } => {
                 if self.program.replace((name, kind, frags)).is_some() {
@@ -169,6 +171,7 @@ impl<'a> Program<'a> {
                     self.bind(label, column)?;
                 }
                 self.functions.push(Function { name, slot: self.slots });
+                self.last_function = (line, column);
             }
             Directive::Data { column, map, offset, bytes } => {
                 self.fill(&map, offset, &bytes).map_err(|what| Fault { column, what })?;
@@ -243,6 +246,11 @@ impl<'a> Program<'a> {
         &mut self,
         kernel_functions: &dyn Fn(&str) -> Option<i32>,
     ) -> Result<(), ParseError> {
+        if let Some(last) = self.functions.last().filter(|last| last.slot == self.slots) {
+            let (line, column) = self.last_function;
+            let what = format!("the function `{}` has no instruction", last.name);
+            return Err(ParseError { line, column, what });
+        }
         for Pending { index, slot, label, line, column } in std::mem::take(&mut self.pending) {
             let fault = |what| ParseError { line, column, what };
             let code = &mut self.codes[index];

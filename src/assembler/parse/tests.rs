@@ -132,6 +132,7 @@ fn errors_name_the_place_and_what_was_expected() {
         (".map \"a\\u{110000}",         1, 9,  "expected `u{` and the number of a character in hexadecimal, `}`, found `u`"),
         (".map \"a",                    1, 8,  "expected `\"`, found the end of the line"),
         (".function bpf_x",            1, 11, "expected a label, found `bpf_x`, which has a meaning already"),
+        ("exit\n.function a",          2, 11, "the function `a` has no instruction"),
         (".function a\n.function b",   2, 11, "two functions begin at one instruction"),
         (".function a\nexit\na: exit", 3, 1,  "the label `a` is bound a second time"),
         (".slot 0x1ffffffffffffffff",  1, 7,  "expected a number of at most 64 bits, found 0x1ffffffffffffffff"),

@@ -5,26 +5,25 @@
 ; entry: context
     r6 = r1
     *(u64 *)(r10 -112) = r6
+; entry: frame length
+    r1 = r6
+    call bpf_xdp_get_buff_len#188
+    r8 = r0
+    *(u32 *)(r10 -20) = r8
 ; entry: counters of this CPU
     *(u32 *)(r10 -52) = 0
     r2 = r10
     r2 += -52
     r1 = map[counters]
     call bpf_map_lookup_elem#1
-    if r0 != 0x0 goto L11
+    if r0 != 0x0 goto L15
     r0 = 2
     exit
-L11:
+L15:
     *(u64 *)(r10 -120) = r0
     r1 = *(u64 *)(r0 +0)
     r1 += 1
     *(u64 *)(r0 +0) = r1
-; entry: frame length
-    r1 = r6
-    call bpf_xdp_get_buff_len#188
-    r8 = r0
-    *(u32 *)(r10 -20) = r8
-    r0 = *(u64 *)(r10 -120)
     r1 = *(u64 *)(r0 +8)
     r1 += r8
     *(u64 *)(r0 +8) = r1
@@ -39,16 +38,16 @@ L11:
     *(u32 *)(r10 -4) = r9
     *(u32 *)(r10 -12) = r8
     *(u32 *)(r10 -92) = r7
-    if r8 <= 0xffff goto L36
+    if r8 <= 0xffff goto L35
     *(u32 *)(r10 -92) = 1
     *(u32 *)(r10 -12) = 65535
 ; verdict: end of the search
-L36:
+L35:
     r0 = *(u32 *)(r10 -92)
-    if r0 != 0x0 goto L48
-    goto L39
+    if r0 != 0x0 goto L47
+    goto L38
 ; verdict: missed: pass
-L39:
+L38:
     r0 = *(u64 *)(r10 -120)
     r1 = *(u64 *)(r0 +40)
     r1 += 1
@@ -59,7 +58,7 @@ L39:
     r0 = 2
     exit
 ; verdict: unsearched: pass
-L48:
+L47:
     r0 = *(u64 *)(r10 -120)
     r1 = *(u64 *)(r0 +24)
     r1 += 1
