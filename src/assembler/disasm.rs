@@ -61,17 +61,21 @@ pub fn opcode(insn: &Insn) -> u8 {
 
 /// Everything in `slots`, in order, whatever the bytes are.
 pub fn disassemble(slots: &[[u8; 8]]) -> Vec<Code> {
-    let mut all = Vec::with_capacity(slots.len());
+    codes(slots).collect()
+}
+
+/// The same, one after the other.
+pub fn codes(slots: &[[u8; 8]]) -> impl Iterator<Item = Code> {
     let mut at = 0;
-    while let Some(&bytes) = slots.get(at) {
+    std::iter::from_fn(move || {
+        let &bytes = slots.get(at)?;
         let code = match encode::decode(bytes, slots.get(at + 1).copied()) {
             Ok(insn) => Code::Insn(insn),
             Err(why) => Code::Slot { bytes, why },
         };
         at += if code.slots() == 2 { 2 } else { 1 };
-        all.push(code);
-    }
-    all
+        Some(code)
+    })
 }
 
 /// The text of `slots`, one instruction a line: slot number, opcode, instruction.
@@ -80,7 +84,7 @@ pub fn dump(slots: &[[u8; 8]]) -> String {
 
     let mut text = String::new();
     let mut slot = 0;
-    for code in disassemble(slots) {
+    for code in codes(slots) {
         writeln!(text, "{slot:>4}: {code}").expect("a string takes everything");
         slot += code.slots();
     }

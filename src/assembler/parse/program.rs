@@ -21,6 +21,10 @@ use crate::assembler::{
 /// text could ask for any number of them.
 const CONTENTS_BYTES_MAX: usize = 64 << 20;
 
+/// Most lines of a text, and most labels: a program of a million slots has no more, even if each
+/// has an origin and a label.
+pub(super) const LINES_MAX: usize = 4 << 20;
+
 /// A jump to a label that may not be bound yet.
 struct Pending<'a> {
     index: usize,
@@ -60,6 +64,10 @@ pub(super) fn read(
 ) -> Result<Assembled, ParseError> {
     let mut program = Program::default();
     for (index, line) in text.lines().enumerate() {
+        if index == LINES_MAX {
+            let what = format!("the text has more than {LINES_MAX} lines, the limit");
+            return Err(ParseError { line: index + 1, column: 1, what });
+        }
         program.line(line, index + 1).map_err(|fault| fault.at(index + 1))?;
     }
     program.resolve(kernel_functions)?;
@@ -121,22 +129,18 @@ impl<'a> Program<'a> {
             }),
         }
         check_prefix(prefix, &code).map_err(|what| Fault { column: prefix_column, what })?;
-        self.push(code, number)
+        self.push(code, number);
+        Ok(())
     }
 
-    fn push(&mut self, code: Code, line: usize) -> Result<(), Fault> {
-        let too_many = || Fault {
-            column: 1,
-            what: format!("the program has more than {} slots or lines", u32::MAX),
-        };
-        self.slots = self.slots.checked_add(code.slots()).ok_or_else(too_many)?;
-        self.lines.push(u32::try_from(line).map_err(|_| too_many())?);
+    fn push(&mut self, code: Code, line: usize) {
+        self.slots += code.slots();
+        self.lines.push(u32::try_from(line).expect("fewer than the limit"));
         self.codes.push(code);
         if self.origins.is_empty() {
             self.origins.push(unexplained());
         }
         self.origin_of.push(self.origin);
-        Ok(())
     }
 
     /// What follows exists because of `origin`.
@@ -237,6 +241,10 @@ impl<'a> Program<'a> {
         }
         if self.labels.insert(name, self.slots).is_some() {
             let what = format!("the label `{name}` is bound a second time");
+            return Err(Fault { column, what });
+        }
+        if self.labels.len() > LINES_MAX {
+            let what = format!("the text has more than {LINES_MAX} labels, the limit");
             return Err(Fault { column, what });
         }
         Ok(())

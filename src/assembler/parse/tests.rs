@@ -281,6 +281,26 @@ fn an_image_has_no_raw_slots_and_only_maps_that_are_declared() {
     }
 }
 
+/// Any bytes, as many as the largest program has slots; and a text without an end.
+#[test]
+fn a_million_slots_survive_and_a_text_beyond_all_programs_is_refused() {
+    let mut number = 1_u64;
+    let slots: Vec<[u8; 8]> = std::iter::repeat_with(|| {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (number >> 7).to_le_bytes()
+    })
+    .take(1_000_000)
+    .collect();
+    assert!(parse_slots(&dump(&slots)) == Ok(slots), "a million slots");
+
+    let text = "\n".repeat(program::LINES_MAX + 1);
+    let error = parse(&text).expect_err("too long");
+    assert_eq!(
+        error.to_string(),
+        "line 4194305, column 1: the text has more than 4194304 lines, the limit"
+    );
+}
+
 #[test]
 fn what_only_loaded_programs_have_is_bytes() {
     let slots = parse_slots("(c2) nospec\n(bf) r1 = &(void __percpu *)(r2)").expect("text");

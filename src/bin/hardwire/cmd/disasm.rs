@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use hardwire::assembler::disasm::disassemble;
+use hardwire::assembler::disasm::codes;
 use hardwire::assembler::{Origin, Phase, ProgramImage, ProgramKind, emit, encode};
 use hardwire::loader::{
     Capability, Program, capability,
@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         }
         (None, None) => {
             let mut slot = 0;
-            for code in disassemble(&slots) {
+            for code in codes(&slots) {
                 write_line(slot, &code.to_string(), output)?;
                 slot += code.slots();
             }
