@@ -1,6 +1,9 @@
 //! What the targets `elf` and `btf` do with the bytes that they are given: any bytes are an object
 //! or an error, and what is read of one can be asked for, linked and written again.
 
+// Each target uses one of them.
+#![allow(dead_code, reason = "one target, one body")]
+
 use hardwire::{
     assembler::{
         Alu, Assembler, Insn, MapKind, MapSpec, Origin, Phase, ProgramImage, ProgramKind, Reg,

@@ -19,7 +19,7 @@ mod sections;
 use std::collections::HashSet;
 
 use super::{
-    ProgramImage, ProgramKind,
+    Contents, ProgramImage, ProgramKind,
     btf::{Member, Placed, ProgramTypes, TypeId, Writer, identifier},
 };
 use code::Code;
@@ -55,6 +55,14 @@ pub enum ElfError {
         /// How many there are.
         maps: usize,
     },
+    /// What a map holds from the start is said by sections of data, which are not written here.
+    #[error("map {map} holds {bytes} bytes from the start; objects with data are not written")]
+    Contents {
+        /// The map, by its index.
+        map: usize,
+        /// Bytes that it holds.
+        bytes: usize,
+    },
     /// Symbols have names of their own.
     #[error("two of the object's functions and maps are called {name:?}")]
     Name {
@@ -89,6 +97,9 @@ pub const fn section_name(kind: ProgramKind, frags: bool) -> &'static str {
 ///
 /// [`ElfError`]: what an object has no way to say, or two things with one name.
 pub fn write(image: &ProgramImage) -> Result<Vec<u8>, ElfError> {
+    if let Some(Contents { map, bytes }) = image.contents().first() {
+        return Err(ElfError::Contents { map: *map, bytes: bytes.len() });
+    }
     let mut types = ProgramTypes::of(image);
     let code = Code::of(image, types.functions())?;
     let maps: Vec<String> = image.maps().iter().map(|map| identifier(&map.name)).collect();

@@ -2,7 +2,7 @@ use goblin::elf::Elf;
 
 use super::*;
 use crate::assembler::{
-    Alu, Assembler, Branch, Helper, Insn, MapKind, MapSpec, Origin, Phase, Target,
+    Alu, Assembler, Branch, Helper, Insn, MapKind, MapSpec, Origin, Parts, Phase, Target,
     insn::{
         Callee, Imm64,
         Reg::{R0, R1, R2},
@@ -149,6 +149,26 @@ fn the_section_says_what_kind_of_program_it_is() {
         assert_eq!(section(&elf, &bytes, want).len(), 16);
         assert!(elf.section_headers.len() == 7, "no section for maps or functions");
     }
+}
+
+#[test]
+fn what_a_map_holds_from_the_start_is_not_forgotten_silently() {
+    let parts = Parts {
+        name: "t".to_owned(),
+        kind: ProgramKind::Xdp,
+        frags: false,
+        insns: vec![Insn::Exit],
+        maps: vec![spec("m")],
+        contents: vec![Contents { map: 0, bytes: vec![1; 8] }],
+        origins: vec![(0, Origin::new(Phase::Text, "t"))],
+        functions: Vec::new(),
+        licence: "GPL".to_owned(),
+    };
+    let error = write(&ProgramImage::from_parts(parts)).expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "map 0 holds 8 bytes from the start; objects with data are not written"
+    );
 }
 
 #[track_caller]
