@@ -37,6 +37,7 @@ pub(super) struct Caller {
     return_to: usize,
     saved: [u64; 5],
     rounds: u32,
+    base: usize,
 }
 
 impl Machine {
@@ -65,6 +66,8 @@ impl Machine {
         let mut last = 0;
         let mut rounds = MAY_GOTO_ROUNDS;
         let mut tail_calls = 0;
+        // Callers of those programs that came here by tail calls in functions.
+        let mut base = 0;
         // A copy that the optimiser can see nobody else has.
         let mut regs = *registers;
 
@@ -125,13 +128,13 @@ impl Machine {
             macro_rules! enter {
                 ($start:expr) => {{
                     let depth = callers.len() + 1;
-                    if depth >= FRAMES_MAX {
-                        let frames = depth + 1;
+                    let frames = depth - base + 1;
+                    if frames > FRAMES_MAX {
                         trap!(TrapReason::CallDepth { frames, limit: FRAMES_MAX });
                     }
                     let saved = [regs[6], regs[7], regs[8], regs[9], regs[10]];
                     let return_to = next_at!();
-                    callers.push(Caller { program, return_to, saved, rounds });
+                    callers.push(Caller { program, return_to, saved, rounds, base });
                     world.memory.clear_frame(depth);
                     regs[10] = world.memory.frame_pointer(depth);
                     rounds = MAY_GOTO_ROUNDS;
@@ -343,7 +346,8 @@ impl Machine {
                         ops = &programs[program].ops[..];
                         // The frame stays, with nothing in it that the new program may read.
                         regs[2..=9].fill(CLOBBERED);
-                        world.memory.clear_frame(callers.len());
+                        base = callers.len();
+                        world.memory.clear_frame(base);
                         rounds = MAY_GOTO_ROUNDS;
                         go_on!(0);
                     }
@@ -356,6 +360,7 @@ impl Machine {
                         regs[1..=5].fill(CLOBBERED);
                         regs[6..=10].copy_from_slice(&caller.saved);
                         rounds = caller.rounds;
+                        base = caller.base;
                         program = caller.program;
                         ops = &programs[program].ops[..];
                         go!(caller.return_to);

@@ -5,7 +5,7 @@ use super::{
     decode::{self, Decoded},
     execute::Caller,
     maps::{self, MapState, Maps, Places, SetupError},
-    memory::{FRAMES_MAX, Memory, address, narrow, region, widen},
+    memory::{FRAMES_TOTAL, Memory, address, narrow, region, widen},
     rare::ARGUMENTS_MAX,
     ringbuf::Reserved,
     trace::{Observe, Silent, Step, Tracing},
@@ -40,7 +40,7 @@ pub(super) struct World {
     /// Ring buffer records being written.
     pub(super) reserved: Vec<Reserved>,
     /// By depth of calls, what each function was given beyond the registers.
-    pub(super) arguments: [[u64; ARGUMENTS_MAX]; FRAMES_MAX + 1],
+    pub(super) arguments: Vec<[u64; ARGUMENTS_MAX]>,
     pub(super) fields: Fields,
     pub(super) ktime_ns: u64,
     pub(super) redirected_to: Option<u32>,
@@ -91,7 +91,7 @@ impl Machine {
             memory: Memory::new(values),
             maps: states,
             reserved: Vec::new(),
-            arguments: [[0; ARGUMENTS_MAX]; FRAMES_MAX + 1],
+            arguments: vec![[0; ARGUMENTS_MAX]; FRAMES_TOTAL + 1],
             fields: Fields::default(),
             ktime_ns: 0,
             redirected_to: None,

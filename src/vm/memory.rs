@@ -12,8 +12,11 @@
 
 use super::trap::TrapReason;
 
-/// Most nested calls, the program's own frame included (`MAX_CALL_FRAMES`).
+/// Most nested calls in one program, its own frame included (`MAX_CALL_FRAMES`).
 pub const FRAMES_MAX: usize = 8;
+/// Most frames there can be at once: a tail call in a function lets its callers wait, and the next
+/// program has as many frames of its own.
+pub(super) const FRAMES_TOTAL: usize = FRAMES_MAX + 33 * (FRAMES_MAX - 1);
 /// Bytes of stack that each frame has (`MAX_BPF_STACK`).
 pub const STACK_BYTES: u64 = 512;
 
@@ -43,10 +46,11 @@ pub(super) mod region {
     /// The program's stack frame; those of the functions that it calls follow.
     pub(in crate::vm) const STACK: u64 = 8;
     /// Values of map 0; the others follow, and then the ring buffer records being written.
-    pub(in crate::vm) const VALUES: u64 = 16;
+    pub(in crate::vm) const VALUES: u64 = 256;
 }
 
-const _: () = assert!(region::STACK + FRAMES_MAX as u64 <= region::VALUES);
+const _: () = assert!(region::STACK + FRAMES_TOTAL as u64 <= region::VALUES);
+const _: () = assert!(super::machine::TAIL_CALLS_MAX == 33);
 
 /// What an access wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +237,6 @@ impl Memory {
     /// Stack, packet and the rest, empty; the values of `map_values` behind them.
     pub(super) fn new(map_values: Vec<Region>) -> Self {
         let mut regions = vec![Region::default(); narrow(region::VALUES)];
-        regions[narrow(region::STACK)..][..FRAMES_MAX].fill(Region::flat(STACK_BYTES));
         regions.extend(map_values);
         let fixed = regions.len();
         Self { regions, fragments: Vec::new(), fixed }
@@ -305,9 +308,14 @@ impl Memory {
         address(region::STACK + widen(depth), STACK_BYTES)
     }
 
-    /// Zero the stack frame at this depth.
+    /// Make the stack frame at this depth, or make it zero.
     pub(super) fn clear_frame(&mut self, depth: usize) {
-        self.region_mut(region::STACK + widen(depth)).clear();
+        let frame = self.region_mut(region::STACK + widen(depth));
+        if frame.flat.is_empty() {
+            *frame = Region::flat(STACK_BYTES);
+        } else {
+            frame.clear();
+        }
     }
 
     /// Read `N` bytes at `address`; nothing if they are not all inside one block.

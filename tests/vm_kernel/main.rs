@@ -19,6 +19,7 @@ mod helpers;
 mod maps;
 mod quirks;
 mod sockets;
+mod tail_calls;
 
 fn skip(why: &str) {
     let required = std::env::var_os("KERNEL_TESTS").is_some_and(|v| v == "required");

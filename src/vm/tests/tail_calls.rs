@@ -71,6 +71,22 @@ fn a_tail_call_in_a_function_comes_back_to_its_caller() {
 }
 
 #[test]
+fn each_program_has_eight_frames_however_many_wait_for_it() {
+    // r1 is the context; six functions deep, then a tail call to itself.
+    let down = |insns: &[Insn]| [insns, &[Insn::Call(Callee::Local(1)), Insn::Exit]].concat();
+    let nested = (0..6).fold(Vec::new(), |insns, _| down(&insns));
+    let program = [&nested[..], &tail_call(0, 3)].concat();
+    let mut machine = machine(&program);
+    machine.set_tail_call(0, 0, &program).unwrap();
+    assert_eq!(run(&mut machine), 3);
+    let nested = (0..8).fold(Vec::new(), |insns, _| down(&insns));
+    let deeper = [&nested[..], &tail_call(0, 3)].concat();
+    machine.set_tail_call(0, 0, &deeper).unwrap();
+    let trap = machine.run(Context::xdp(&[], 0, 1)).unwrap_err();
+    assert_eq!(trap.reason, TrapReason::CallDepth { frames: 9, limit: 8 });
+}
+
+#[test]
 fn as_many_tail_calls_as_in_the_kernel() {
     // Counts in the packet's only writable place that survives: a map value.
     let counter = spec(MapKind::Array, 4, 8, 1);
