@@ -10,7 +10,7 @@
 //! Alignment is not checked: the kernel refuses misaligned stack accesses when it loads a program,
 //! which is not known here. Bytes of the stack that were never written read as zero.
 
-use super::trap::TrapReason;
+use super::{machine::CLOBBERED, trap::TrapReason};
 
 /// Most nested calls in one program, its own frame included (`MAX_CALL_FRAMES`).
 pub const FRAMES_MAX: usize = 8;
@@ -223,6 +223,11 @@ pub(super) const fn split(address: u64) -> (u64, u64) {
     (address >> OFFSET_BITS, address & OFFSET_MASK)
 }
 
+/// Is this what a call leaves in `r1` to `r5`, or at an offset from it?
+fn is_destroyed(value: u64) -> bool {
+    value.wrapping_sub(CLOBBERED).wrapping_add(1 << 15) < 1 << 16
+}
+
 /// The address space of one machine.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -379,11 +384,14 @@ impl Memory {
     pub(super) fn place(&self, value: u64) -> Option<String> {
         let (number, _) = split(value);
         let known = number != region::NULL && number < widen(self.regions.len());
-        known.then(|| self.describe(value))
+        (known || is_destroyed(value)).then(|| self.describe(value))
     }
 
     /// An address in words: `stack[0]-8`, `packet+62`, `map 1[3]+8`, or the number itself.
     pub(super) fn describe(&self, address: u64) -> String {
+        if is_destroyed(address) {
+            return "a register that a call has destroyed".to_owned();
+        }
         let Some((number, offset)) = self.nearest(address) else {
             return format!("{address:#x}");
         };

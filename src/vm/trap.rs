@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::memory::Access;
+use super::{machine::CLOBBERED, memory::Access};
 
 /// A run that stopped without an answer: where, why, and with what in the registers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,7 @@ impl Trap {
             .zip(self.places.iter())
             .enumerate()
             .map(|(number, (value, place))| match place {
+                Some(_) if *value == CLOBBERED => format!("r{number} destroyed by a call"),
                 Some(place) => format!("r{number}={value:#x} ({place})"),
                 None => format!("r{number}={value:#x}"),
             })
@@ -184,11 +185,14 @@ pub enum TrapReason {
 impl fmt::Display for TrapReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory { access, address, bytes, place, available } => write!(
-                f,
-                "{access} of {bytes} bytes at {place} ({address:#x}), where {available} bytes are \
-                 accessible"
-            ),
+            Self::Memory { access, address, bytes, place, available } => {
+                write!(f, "{access} of {bytes} bytes at {place}")?;
+                // A number in words is a number.
+                if *place != format!("{address:#x}") {
+                    write!(f, " ({address:#x})")?;
+                }
+                write!(f, ", where {available} bytes are accessible")
+            }
             Self::Context { access, offset, bytes, what } => {
                 write!(f, "{access} of {bytes} bytes at context+{offset}: {what}")
             }

@@ -265,6 +265,17 @@ fn a_million_slots_that_cannot_run_are_traps_when_they_are_reached() {
 }
 
 #[test]
+fn a_register_that_a_call_has_destroyed_is_named_as_such() {
+    let program = [local(2), Size::B.load(R0, R1, 4), Insn::Exit, Insn::Exit];
+    let trap = run(&program).unwrap_err();
+    let text = "slot 1: read of 1 bytes at a register that a call has destroyed \
+                (0xdeadc0dedeadc0e2), where 0 bytes are accessible";
+    assert_eq!(trap.to_string(), text);
+    let null = run(&[Size::B.load(R0, R1, 4), Insn::Exit]).unwrap_err();
+    assert_eq!(null.to_string(), "slot 0: read of 1 bytes at 0x4, where 0 bytes are accessible");
+}
+
+#[test]
 fn a_call_to_nowhere_leaves_the_frame_as_it_was() {
     let trap = run(&[local(5), Insn::Exit]).unwrap_err();
     let place = trap.places[10].as_deref();
