@@ -7,11 +7,11 @@ use std::error::Error;
 use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
-        self, CompileError, Entry, Options,
+        self, CompileError, Compiled, Entry, Options,
         ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
     },
-    engine::{self, Engine, EngineError, Kernel, Reference},
-    loader::{LoadOptions, Program, TestRunError},
+    engine::{self, Engine, EngineError, Kernel, Reference, Vm},
+    loader::{Program, TestRunError},
 };
 use serde::Serialize;
 
@@ -39,13 +39,16 @@ pub(crate) struct Row {
     pub(crate) target: String,
     /// Did the target have `CAP_PERFMON`?
     pub(crate) perfmon: bool,
+    /// How the compiler searches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<&'static str>,
     /// What the compiler or the kernel said no with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refused: Option<Refused>,
     /// What the verifier made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) loaded: Option<Loaded>,
-    /// Answers that contradict the reference.
+    /// Answers that contradict the reference or the vm.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -137,6 +140,7 @@ pub(crate) fn forms() -> Vec<Form> {
         form("xdp payload", Xdp, Payload, First, one(literal, false)),
         form("xdp -i", Xdp, Payload, First, one(literal, true)),
         form("xdp 1 byte", Xdp, Raw, First, one(b"~", false)),
+        form("xdp 6 bytes", Xdp, Payload, First, one(b"passwd", false)),
         form("xdp 17 bytes", Xdp, Payload, First, one(&long(17), true)),
         form("xdp 100 bytes", Xdp, Payload, First, one(&long(100), false)),
         form("xdp 700 bytes", Xdp, Raw, First, one(&long(700), false)),
@@ -155,7 +159,12 @@ pub(crate) fn forms() -> Vec<Form> {
     ]
 }
 
-/// Compile `form` for `target`, load it, and compare its answers with the reference.
+/// `form` as a program for `target`.
+pub(crate) fn compile(form: &Form, target: &Target) -> Result<Compiled, CompileError> {
+    compiler::compile(&form.matcher, form.entry, target, &Options::default())
+}
+
+/// Compile `form` for `target`, load it, and compare its answers with the vm's and the reference's.
 pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let mut row = Row {
         form: form.name,
@@ -165,88 +174,111 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
         },
         target: target.version.to_string(),
         perfmon: target.perfmon,
+        strategy: None,
         refused: None,
         loaded: None,
         wrong: Vec::new(),
     };
     let refused = |by_compiler, err: &dyn Error| Some(Refused { by_compiler, why: chain(err) });
-    let compiled = match compiler::compile(&form.matcher, form.entry, target, &Options::default()) {
+    let compiled = match compile(form, target) {
         Ok(compiled) => compiled,
         Err(e) => {
             row.refused = refused(matches!(e, CompileError::Target { .. }), &e);
             return row;
         }
     };
+    row.strategy = Some(compiled.plan.strategy());
+    let image = &compiled.image;
     let begun = std::time::Instant::now();
-    let mut kernel = match Kernel::new(&form.matcher, form.entry, &compiled.image) {
-        Ok(kernel) => kernel,
+    let engines = Kernel::new(&form.matcher, form.entry, image)
+        .and_then(|kernel| Ok((kernel, Vm::new(&form.matcher, form.entry, image)?)));
+    let (kernel, vm) = match engines {
+        Ok(engines) => engines,
         Err(e) => {
             row.refused = refused(false, &e);
             return row;
         }
     };
-    let mut loaded = Loaded {
-        slots: compiled.image.slot_count(),
-        load_ms: begun.elapsed().as_secs_f64() * 1e3,
-        ..Loaded::default()
-    };
-    loaded.processed =
-        Program::load(&compiled.image, &LoadOptions { log: true, ..LoadOptions::default() })
-            .ok()
-            .and_then(|p| p.stats().and_then(|s| s.processed));
+    let load_ms = begun.elapsed().as_secs_f64() * 1e3;
+    // Verifying takes seconds where loops are counted: a second time only for kernels before 5.16,
+    // which do not remember what it took.
+    let verified = kernel.program().info().ok().and_then(|info| info.verified_insns);
+    let processed = verified
+        .map(u64::from)
+        .or_else(|| Program::measure(image).and_then(|stats| stats.processed));
+    let loaded = Loaded { slots: image.slot_count(), processed, load_ms, ..Loaded::default() };
+    let frags = image.frags();
+    let mut asked = Asked { form, target, frags, running, kernel, vm, loaded, wrong: Vec::new() };
     for frame in frames(&form.matcher) {
-        let asked = (form, target, compiled.image.frags());
-        ask(asked, running, &frame, &mut kernel, &mut loaded, &mut row.wrong);
+        asked.ask(&frame);
     }
-    row.loaded = Some(loaded);
+    row.loaded = Some(asked.loaded);
+    row.wrong = asked.wrong;
     row
 }
 
-fn ask(
-    (form, target, frags): (&Form, &Target, bool),
+/// A loaded form, and what came of the frames until now.
+struct Asked<'a> {
+    form: &'a Form,
+    target: &'a Target,
+    frags: bool,
     running: KernelVersion,
-    frame: &[u8],
-    kernel: &mut Kernel,
-    loaded: &mut Loaded,
-    wrong: &mut Vec<String>,
-) {
-    let expect = |matcher: &Matcher| {
-        Reference::new(matcher, form.entry).answer(frame).expect("the reference answers always")
-    };
-    // Without BPF_F_XDP_HAS_FRAGS no interface gives a program fragments, but a test run does.
-    let whole = form.entry != Entry::Xdp || frags || frame.len() <= engine::TEST_RUN_LINEAR_BYTES;
-    if !whole {
-        loaded.not_run += 1;
-        return;
-    }
-    let expected = expect(&form.matcher);
-    let all = match form.matcher.report {
-        Report::All => expected.clone(),
-        Report::First => expect(&Matcher { report: Report::All, ..form.matcher.clone() }),
-    };
-    let answer = match kernel.answer(frame) {
-        Ok(answer) => answer,
-        Err(
-            EngineError::TestRun(TestRunError::PacketSize { .. }) | EngineError::TooLong { .. },
-        ) if !is_run(form.entry, running, frame.len()) => {
+    kernel: Kernel<'a>,
+    vm: Vm<'a>,
+    loaded: Loaded,
+    wrong: Vec<String>,
+}
+
+impl Asked<'_> {
+    fn ask(&mut self, frame: &[u8]) {
+        let Self { form, loaded, .. } = self;
+        let expect = |matcher: &Matcher| {
+            Reference::new(matcher, form.entry).answer(frame).expect("the reference answers always")
+        };
+        // Without BPF_F_XDP_HAS_FRAGS no interface gives a program fragments, but a test run does.
+        let whole =
+            form.entry != Entry::Xdp || self.frags || frame.len() <= engine::TEST_RUN_LINEAR_BYTES;
+        if !whole {
             loaded.not_run += 1;
             return;
         }
-        Err(e) => return wrong.push(format!("{} bytes: {}", frame.len(), chain(&e))),
-    };
-    loaded.frames += 1;
-    loaded.matched += usize::from(!answer.matches.is_empty());
-    if answer.searched {
-        loaded.searched_bytes = loaded.searched_bytes.max(frame.len());
-    } else if !target.may_goto && frame.len() > ETHERNET_FRAME_BYTES && answer.matches.is_empty() {
-        // Without may_goto a loop has an end that the verifier must see; what lies behind it is
-        // counted, not missed.
-        loaded.unsearched += 1;
-        return;
-    }
-    let report = form.matcher.report;
-    if let Some(how) = engine::difference(report, &expected, &all.matches, &answer) {
-        wrong.push(format!("{} bytes: {how}", frame.len()));
+        let answer = match self.kernel.answer(frame) {
+            Ok(answer) => answer,
+            Err(
+                EngineError::TestRun(TestRunError::PacketSize { .. }) | EngineError::TooLong { .. },
+            ) if !is_run(form.entry, self.running, frame.len()) => {
+                loaded.not_run += 1;
+                return;
+            }
+            Err(e) => return self.wrong.push(format!("{} bytes: {}", frame.len(), chain(&e))),
+        };
+        match self.vm.answer(frame) {
+            Ok(vm) if vm == answer => {}
+            other => self.wrong.push(format!(
+                "{} bytes: the kernel says {answer:?}, the vm {other:?}",
+                frame.len()
+            )),
+        }
+        loaded.frames += 1;
+        loaded.matched += usize::from(!answer.matches.is_empty());
+        let long = frame.len() > ETHERNET_FRAME_BYTES;
+        if answer.searched {
+            loaded.searched_bytes = loaded.searched_bytes.max(frame.len());
+        } else if !self.target.may_goto && long && answer.matches.is_empty() {
+            // Without may_goto a loop has an end that the verifier must see; what lies behind it is
+            // counted, not missed.
+            loaded.unsearched += 1;
+            return;
+        }
+        let expected = expect(&form.matcher);
+        let report = form.matcher.report;
+        let all = match report {
+            Report::All => expected.clone(),
+            Report::First => expect(&Matcher { report: Report::All, ..form.matcher.clone() }),
+        };
+        if let Some(how) = engine::difference(report, &expected, &all.matches, &answer) {
+            self.wrong.push(format!("{} bytes: {how}", frame.len()));
+        }
     }
 }
 
