@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use super::{
-    Insn, ProgramImage,
-    insn::{Callee, Imm64},
+    ProgramImage,
+    flow::{self, Way, starts_at},
     listing::{Line, lines},
 };
 
@@ -21,62 +21,21 @@ pub fn dot(image: &ProgramImage) -> String {
     text
 }
 
-/// How control leaves an instruction for the one that it names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// It does not, or only comes back.
-    Call,
-    /// Or goes on to the next.
-    Branch,
-    /// Always.
-    Jump,
-    /// To where nobody can say, or out of the function.
-    End,
-}
-
-fn way(insn: &Insn) -> Option<Way> {
-    match insn {
-        Insn::Jump { .. } | Insn::MayGoto { .. } => Some(Way::Branch),
-        Insn::Goto { .. } | Insn::GotoLong { .. } => Some(Way::Jump),
-        Insn::GotoX { .. } | Insn::Exit => Some(Way::End),
-        Insn::Call(Callee::Local(_)) | Insn::LoadImm64 { value: Imm64::Function(_), .. } => {
-            Some(Way::Call)
-        }
-        Insn::Alu { .. }
-        | Insn::MovSx { .. }
-        | Insn::AddrSpaceCast { .. }
-        | Insn::Neg { .. }
-        | Insn::Swap { .. }
-        | Insn::LoadImm64 { .. }
-        | Insn::Load { .. }
-        | Insn::Store { .. }
-        | Insn::LoadArgument { .. }
-        | Insn::StoreArgument { .. }
-        | Insn::Atomic { .. }
-        | Insn::LoadAcquire { .. }
-        | Insn::StoreRelease { .. }
-        | Insn::LegacyLoad { .. }
-        | Insn::Call(_) => None,
-    }
-}
-
 /// The first instructions of all blocks, by index.
 fn leaders(image: &ProgramImage, lines: &[Line<'_>]) -> Vec<usize> {
     let mut leaders = BTreeSet::from([0]);
     for (index, (insn, line)) in image.insns().iter().zip(lines).enumerate() {
-        let Some(way) = way(insn) else { continue };
-        if way != Way::Call {
-            leaders.insert(index + 1);
+        match flow::way(insn) {
+            Way::Next => continue,
+            Way::Call => {}
+            Way::Branch | Way::Jump | Way::End => {
+                leaders.insert(index + 1);
+            }
         }
         leaders.extend(line.goes_to.and_then(|to| starts_at(image, to)));
     }
     leaders.extend(image.functions().iter().filter_map(|f| starts_at(image, f.slot)));
     leaders.into_iter().filter(|&index| index < lines.len()).collect()
-}
-
-/// The instruction that begins at `slot`.
-fn starts_at(image: &ProgramImage, slot: u32) -> Option<usize> {
-    image.index_at(slot).filter(|&index| image.slot_of(index) == slot)
 }
 
 fn write_dot(image: &ProgramImage, out: &mut String) -> fmt::Result {
@@ -136,12 +95,12 @@ fn edges(
     for (index, (insn, line)) in image.insns().iter().zip(lines).enumerate() {
         let to = line.goes_to.and_then(|to| starts_at(image, to).map(|_| format!("b{to}")));
         let to = to.unwrap_or_else(|| "outside".to_owned());
-        let way = way(insn);
+        let way = flow::way(insn);
         let look = match way {
-            None | Some(Way::End) => None,
-            Some(Way::Call) => Some(" [style=dashed, constraint=false]"),
-            Some(Way::Branch) => Some(" [color=darkgreen, label=\"yes\"]"),
-            Some(Way::Jump) => Some(""),
+            Way::Next | Way::End => None,
+            Way::Call => Some(" [style=dashed, constraint=false]"),
+            Way::Branch => Some(" [color=darkgreen, label=\"yes\"]"),
+            Way::Jump => Some(""),
         };
         if let Some(look) = look {
             outside |= to == "outside";
@@ -151,7 +110,7 @@ fn edges(
         if !ends {
             continue;
         }
-        if matches!(way, None | Some(Way::Call | Way::Branch)) {
+        if matches!(way, Way::Next | Way::Call | Way::Branch) {
             let next = lines.get(index + 1).map(|next| format!("b{}", next.slot));
             let next = next.unwrap_or_else(|| "outside".to_owned());
             outside |= next == "outside";

@@ -87,7 +87,7 @@ pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
 }
 
 /// The slot that `insn` names, whether or not an instruction starts there.
-fn goes_to(image: &ProgramImage, index: usize, insn: &Insn) -> Option<u32> {
+pub(super) fn goes_to(image: &ProgramImage, index: usize, insn: &Insn) -> Option<u32> {
     // Offsets count from the next slot; those of a function address from the second half.
     let next = i64::from(image.slot_of(index)) + 1;
     u32::try_from(next + target_offset(insn)?).ok()

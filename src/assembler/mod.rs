@@ -17,6 +17,7 @@ pub mod elf;
 pub mod emit;
 pub mod encode;
 pub mod error;
+pub mod flow;
 pub mod helper;
 pub mod image;
 pub mod insn;

@@ -10,6 +10,7 @@ pub mod analysis;
 pub mod byte_rank;
 mod codegen;
 pub mod error;
+pub mod estimate;
 pub mod event;
 pub mod gram_interval;
 pub mod ir;
@@ -23,6 +24,7 @@ pub mod scope;
 use crate::assembler::{ProgramImage, Target};
 
 pub use error::CompileError;
+pub use estimate::Estimate;
 pub use plan::Plan;
 
 /// Where the program will run: what it gets and what it returns.
@@ -57,6 +59,8 @@ pub struct Compiled {
     pub image: ProgramImage,
     /// How it searches, and why so.
     pub plan: Plan,
+    /// What it is expected to cost the verifier.
+    pub estimate: Estimate,
 }
 
 /// Compile `matcher` into one program.
@@ -88,7 +92,8 @@ pub fn compile(
     }
     let plan = plan::choose(matcher, entry, target, options)?;
     let image = codegen::generate(matcher, entry, target, options, &plan)?;
-    Ok(Compiled { image, plan })
+    let estimate = Estimate::new(matcher, entry, target, &plan, &image);
+    Ok(Compiled { image, plan, estimate })
 }
 
 #[cfg(test)]

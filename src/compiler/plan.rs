@@ -4,9 +4,9 @@
 use crate::assembler::Target;
 
 use super::{
-    CompileError, Entry, Options,
+    CompileError, Entry, Options, estimate,
     gram_interval::{self, GramInterval},
-    ir::{Matcher, Pattern},
+    ir::Matcher,
 };
 
 /// How the bytes are reached.
@@ -93,7 +93,7 @@ const PAIRS_MAX: usize = 4;
 pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
 /// Most instructions that loops with a counter may be expected to cost the verifier, of the million
 /// that it processes; the estimate is right within a tenth where it is near.
-const COUNTED_PROCESSED_MAX: usize = 950_000;
+const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
     /// A short name of the strategy: `pair-swar`, `window-multiply`, `gram-set` or `mixed`.
@@ -181,35 +181,17 @@ fn counted_limits(matcher: &Matcher, entry: Entry, target: &Target) -> Result<()
         let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
     }
-    let cost: usize = matcher.patterns.iter().map(|p| counted_cost(p, entry)).sum();
-    let base = match entry {
-        Entry::Xdp => 1_000,
-        Entry::SocketFilter => 85_000,
-    };
-    if base + cost > COUNTED_PROCESSED_MAX {
+    let cost = estimate::counted(matcher, entry);
+    if cost > COUNTED_PROCESSED_MAX {
         let patterns = matcher.patterns.len();
         let what = if patterns == 1 { "this pattern" } else { "this set" };
         let limit = format!(
-            "about {} instructions would be processed by the verifier; the limit is \
-             {COUNTED_PROCESSED_MAX} (shorter or fewer patterns need less)",
-            base + cost
+            "about {cost} instructions would be processed by the verifier; the limit is \
+             {COUNTED_PROCESSED_MAX} (shorter or fewer patterns need less)"
         );
         return refuse(format!("{what} ({patterns} in all)"), limit);
     }
     Ok(())
-}
-
-/// Instructions that the verifier processes for one literal in counted loops, as measured: every
-/// round of every block is explored, and in it every position compares all eight-byte pieces.
-fn counted_cost(pattern: &Pattern, entry: Entry) -> usize {
-    let len = pattern.bytes.len();
-    let (two_pieces, more_each) = match (entry, pattern.ignore_case) {
-        (Entry::Xdp, false) => (195_000, 70_000),
-        (Entry::Xdp, true) => (207_000, 121_000),
-        (Entry::SocketFilter, false) => (257_000, 98_000),
-        (Entry::SocketFilter, true) => (270_000, 208_000),
-    };
-    two_pieces + more_each * len.div_ceil(8).saturating_sub(2)
 }
 
 fn why(access: Access, passes: &[Pass], target: &Target) -> String {

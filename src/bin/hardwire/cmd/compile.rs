@@ -2,6 +2,7 @@
 
 use clap::Args;
 use hardwire::assembler::Target;
+use hardwire::compiler::estimate::Share;
 use hardwire::compiler::{self, Compiled, Entry};
 use serde_json::{Map, Value, json};
 
@@ -56,7 +57,20 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 fn beside_the_image(compiled: &Compiled, target: &Target) -> Map<String, Value> {
     let target = ("target".to_owned(), target.version.to_string().into());
     let plan = ("plan".to_owned(), plan_as_json(compiled));
-    [target, plan].into_iter().collect()
+    let cost = ("cost".to_owned(), cost_as_json(compiled));
+    [target, plan, cost].into_iter().collect()
+}
+
+/// What the program is expected to cost the verifier.
+pub(crate) fn cost_as_json(compiled: &Compiled) -> Value {
+    let estimate = &compiled.estimate;
+    let share = |share: Share| json!({ "estimate": share.value, "limit": share.limit });
+    json!({
+        "slots": share(estimate.slots),
+        "processed": share(estimate.processed),
+        "pending": share(estimate.pending),
+        "nearest": estimate.nearest().name,
+    })
 }
 
 /// The plan and what it costs.

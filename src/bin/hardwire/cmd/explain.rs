@@ -5,17 +5,18 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{Phase, ProgramImage, Target};
+use hardwire::compiler::estimate::Share;
 use hardwire::compiler::ir::{Matcher, Pattern, Report};
 use hardwire::compiler::plan::{Access, Pass};
-use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::compiler::{self, Compiled, Entry, Estimate};
 use serde_json::{Value, json};
 
-use super::compile::plan_as_json;
+use super::compile::{cost_as_json, plan_as_json};
 use crate::Ending;
 use crate::dump::maps_as_json;
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, grouped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,8 @@ enum Stage {
     Plan,
     /// What came out: size, maps, parts.
     Program,
+    /// What it is expected to cost the verifier, before it is loaded.
+    Cost,
 }
 
 /// Options of `explain`.
@@ -79,6 +82,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         (Stage::Question, "question", story.question(entry)),
         (Stage::Plan, "plan", story.plan()),
         (Stage::Program, "program", story.program()),
+        (Stage::Cost, "cost", story.cost()),
     ];
     if output.json() {
         let value = story.as_json(entry);
@@ -195,8 +199,26 @@ impl Story<'_> {
                 map.value_bytes
             );
         }
-        text.push_str("  `hardwire compile` prints it, `hardwire verify` asks the kernel\n");
+        text.push_str("  `hardwire compile` prints it\n");
         text
+    }
+
+    fn cost(&self) -> String {
+        let Estimate { slots, processed, pending } = self.compiled.estimate;
+        let line = |share: Share, about: &str, what: &str| {
+            let Share { value, limit, .. } = share;
+            format!("  {about}{} of {} {what}\n", grouped(value), grouped(limit))
+        };
+        let nearest = self.compiled.estimate.nearest();
+        line(slots, "", "slots")
+            + &line(processed, "about ", "instructions processed by the verifier")
+            + &line(pending, "about ", "branches waiting to be explored at once")
+            + &format!(
+                "  nearest to its limit: {}, {:.1} % of it\n",
+                nearest.name,
+                100.0 * nearest.ratio()
+            )
+            + "  within a fifth on Linux 6.18; `hardwire verify` asks the kernel\n"
     }
 
     fn as_json(&self, entry: Entry) -> Value {
@@ -240,6 +262,7 @@ impl Story<'_> {
                 "slots_by_phase": phases,
                 "maps": maps_as_json(image),
             },
+            "cost": cost_as_json(self.compiled),
         })
     }
 }

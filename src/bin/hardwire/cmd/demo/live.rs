@@ -11,9 +11,10 @@ use hardwire::loader::{Capability, LoadError, MapError, Program, ProgramInfo, ca
 use hardwire::netlink::Lab;
 
 use super::problem;
-use super::story::{Story, grouped};
+use super::story::Story;
 use crate::engine;
 use crate::failure::{Failure, Problem};
+use crate::output::grouped;
 
 /// What the whole demo needs.
 const NEEDED: [Capability; 4] =

@@ -27,12 +27,12 @@ use serde_json::json;
 
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::output::Output;
+use crate::output::{Output, grouped};
 use interrupt::Interrupts;
 use live::{LeftOut, Stage};
 use play::Play;
 use program::{FIRST, SECOND};
-use story::{Story, grouped, quoted};
+use story::{Story, quoted};
 
 const NOTES: &str = "\
 Examples:

@@ -19,9 +19,10 @@ use super::interrupt::Interrupts;
 use super::live::{self, Stage};
 use super::problem;
 use super::program::{FIRST, SECOND};
-use super::story::{Story, grouped, quoted};
+use super::story::{Story, quoted};
 use crate::engine;
 use crate::failure::{Failure, Problem};
+use crate::output::grouped;
 
 /// Datagrams sent one by one.
 const DATAGRAMS: u32 = 1000;

@@ -163,19 +163,6 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// A number with separators: `24,310`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// Bytes of a pattern in quotes.
 pub(super) fn quoted(bytes: &[u8]) -> String {
     format!("\"{}\"", printable(&String::from_utf8_lossy(bytes)))
@@ -192,14 +179,5 @@ mod tests {
         assert_eq!(wrapped(&format!("{long} b c")), [format!("{long} b"), "c".to_owned()]);
         assert_eq!(wrapped(&format!("a {long}{long}")), ["a".to_owned(), long.repeat(2)]);
         assert_eq!(wrapped(""), [""]);
-    }
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1000, "1,000"), (12_345, "12,345"), (1_234_567, "1,234,567")]
-        {
-            assert_eq!(grouped(number), text);
-        }
     }
 }

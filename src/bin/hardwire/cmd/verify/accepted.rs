@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Subject;
 use crate::Ending;
 use crate::failure::Failure;
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, grouped};
 
 /// The table, or one JSON value.
 pub(super) fn print(
@@ -46,7 +46,7 @@ pub(super) fn print(
         Some(plan) => writeln!(output, "{word}: {} ({})", plan.strategy(), plan.why)?,
         None => writeln!(output, "{word}")?,
     }
-    row(output, "slots", &thousands(slots.into()))?;
+    row(output, "slots", &grouped(slots.into()))?;
     costs(&stats, output)?;
     let verifying = stats.time_us.map_or(String::new(), |time| {
         format!("; {:.1} ms of verifying when it was measured", as_milliseconds(time))
@@ -58,7 +58,7 @@ pub(super) fn print(
     )?;
     let machine_code = match info.jited_prog_len {
         0 => "none: interpreted, or hidden by the kernel".to_owned(),
-        bytes => format!("{} bytes", thousands(bytes.into())),
+        bytes => format!("{} bytes", grouped(bytes.into())),
     };
     row(output, "machine code", &machine_code)?;
     Ok(Ending::Done)
@@ -78,19 +78,19 @@ pub(super) fn print_stats(stats: &VerifierStats, output: &mut Output) -> Result<
 fn costs(stats: &VerifierStats, output: &mut Output) -> Result<(), Failure> {
     let processed = match (stats.processed, stats.processed_max) {
         (Some(count), Some(limit)) => {
-            format!("{} instructions of at most {}", thousands(count), thousands(limit))
+            format!("{} instructions of at most {}", grouped(count), grouped(limit))
         }
-        (Some(count), None) => format!("{} instructions", thousands(count)),
+        (Some(count), None) => format!("{} instructions", grouped(count)),
         (None, _) => "not told by this kernel".to_owned(),
     };
     row(output, "processed", &processed)?;
     if let Some(states) = stats.states {
-        let mut text = format!("{} in all", thousands(states));
+        let mut text = format!("{} in all", grouped(states));
         if let Some(peak) = stats.states_peak {
-            text += &format!(", at the peak {}", thousands(peak));
+            text += &format!(", at the peak {}", grouped(peak));
         }
         if let Some(most) = stats.states_per_insn_max {
-            text += &format!(", at most {} for one instruction", thousands(most));
+            text += &format!(", at most {} for one instruction", grouped(most));
         }
         row(output, "states", &text)?;
     }
@@ -109,17 +109,4 @@ fn row(output: &mut Output, name: &str, text: &str) -> Result<(), Failure> {
 
 fn as_milliseconds(microseconds: u64) -> f64 {
     Duration::from_micros(microseconds).as_secs_f64() * 1e3
-}
-
-/// `12,614`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

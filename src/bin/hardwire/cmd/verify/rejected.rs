@@ -6,9 +6,8 @@ use hardwire::loader::VerifierLog;
 use hardwire::loader::verifier_log::{Branch, WindowLine};
 use serde_json::{Value, json};
 
-use super::accepted::thousands;
 use crate::failure::{Failure, printable};
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, grouped};
 
 /// Branches that are shown to a person; --json has more.
 const BRANCHES_SHOWN_MAX: usize = 12;
@@ -35,7 +34,7 @@ pub(super) fn print(log: &VerifierLog, whole: bool, output: &mut Output) -> Resu
     window(log, output)?;
     if let Some(processed) = log.stats.processed {
         let were = if processed == 1 { "instruction was" } else { "instructions were" };
-        writeln!(output, "  {} {were} processed until then", thousands(processed))?;
+        writeln!(output, "  {} {were} processed until then", grouped(processed))?;
     }
     if whole {
         let title = output.paint(Paint::Bold, "the verifier's log");
@@ -94,9 +93,9 @@ fn step(branch: &Branch) -> String {
         (true, 1) => format!("taken, to slot {}", branch.to),
         (false, 1) => "not taken".to_owned(),
         (true, times) => {
-            format!("taken, to slot {} ({} times)", branch.to, thousands(times.into()))
+            format!("taken, to slot {} ({} times)", branch.to, grouped(times.into()))
         }
-        (false, times) => format!("not taken ({} times)", thousands(times.into())),
+        (false, times) => format!("not taken ({} times)", grouped(times.into())),
     };
     let separator = if insn.is_empty() { "" } else { ": " };
     format!("slot {}: {insn}{separator}{way}", branch.slot)
