@@ -54,6 +54,12 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
+/// Bytes of the word that `text` begins with. Whatever is not ASCII ends it.
+fn word_bytes(text: &str) -> usize {
+    let part_of_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    text.as_bytes().iter().position(|b| !part_of_word(b)).unwrap_or(text.len())
+}
+
 /// `text` as it may stand in a message: control characters must not reach a terminal, and a file
 /// that is no text at all is not repeated.
 fn shown(text: &str) -> String {
@@ -74,13 +80,22 @@ impl<'a> Cursor<'a> {
 
     fn skip_space(&mut self) {
         let rest = self.rest();
+        if rest.as_bytes().first().is_some_and(u8::is_ascii_graphic) {
+            return;
+        }
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// The column of the next word, in characters from 1.
+    /// Where the next word begins, as faults have it: bytes from the start of the line.
     pub(super) fn column(&mut self) -> usize {
         self.skip_space();
-        self.line[..self.at].chars().count() + 1
+        self.at
+    }
+
+    /// The byte that the next word begins with.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.rest().as_bytes().first().copied()
     }
 
     pub(super) fn at_end(&mut self) -> bool {
@@ -92,7 +107,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn expected(&mut self, what: &str) -> Fault {
         let column = self.column();
         let rest = self.rest();
-        let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let word = word_bytes(rest);
         let one = rest.chars().next().map_or(0, char::len_utf8);
         let found = match &rest[..word.max(one)] {
             "" => "the end of the line".to_owned(),
@@ -125,7 +140,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn word(&mut self) -> Option<&'a str> {
         self.skip_space();
         let rest = self.rest();
-        let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
+        let word = &rest[..word_bytes(rest)];
         if word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) {
             return None;
         }
@@ -271,7 +286,7 @@ impl<'a> Cursor<'a> {
         let signed = negative || ahead.eat("+");
         ahead.skip_space();
         let rest = ahead.rest();
-        let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
+        let word = &rest[..word_bytes(rest)];
         let (radix, digits) = match word.split_at_checked(2) {
             Some(("0x" | "0X", digits)) => (16, digits),
             Some(("0o", digits)) => (8, digits),

@@ -37,6 +37,9 @@ pub(super) enum Directive<'a> {
 
 /// The directive that comes next, if one does.
 pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>, Fault> {
+    if cursor.peek() != Some(b'.') {
+        return Ok(None);
+    }
     let directive = if cursor.eat(".map") {
         let (_, name, _) = name(cursor)?;
         Directive::Map { spec: map(cursor, name)? }
@@ -55,7 +58,7 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>,
     } else if cursor.eat(".licence") {
         let (column, name, _) = name(cursor)?;
         Directive::Licence { column, name }
-    } else if cursor.clone().eat(".") && !cursor.clone().eat(".slot") {
+    } else if !cursor.clone().eat(".slot") {
         return Err(cursor.expected("a directive (.program .map .data .licence .function .slot)"));
     } else {
         return Ok(None);

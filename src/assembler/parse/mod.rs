@@ -112,13 +112,16 @@ impl FromStr for Insn {
 /// An error in a line that does not know its number.
 #[derive(Debug)]
 struct Fault {
+    /// Bytes from the start of the line: characters are only counted for a reader.
     column: usize,
     what: String,
 }
 
 impl Fault {
-    fn at(self, line: usize) -> ParseError {
-        ParseError { line, column: self.column, what: self.what }
+    /// The same in line `number`, which is `line`.
+    fn at(self, number: usize, line: &str) -> ParseError {
+        let before = line.get(..self.column).unwrap_or(line);
+        ParseError { line: number, column: before.chars().count() + 1, what: self.what }
     }
 }
 

@@ -68,9 +68,11 @@ pub(super) fn read(
             let what = format!("the text has more than {LINES_MAX} lines, the limit");
             return Err(ParseError { line: index + 1, column: 1, what });
         }
-        program.line(line, index + 1).map_err(|fault| fault.at(index + 1))?;
+        program.line(line, index + 1).map_err(|fault| fault.at(index + 1, line))?;
     }
-    program.resolve(kernel_functions)?;
+    program.resolve(kernel_functions).map_err(|(number, fault)| {
+        fault.at(number, text.lines().nth(number - 1).unwrap_or_default())
+    })?;
     if program.origins.is_empty() {
         program.origins.push(unexplained());
     }
@@ -250,22 +252,23 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
+    /// Find all labels. A fault comes with the number of its line.
     fn resolve(
         &mut self,
         kernel_functions: &dyn Fn(&str) -> Option<i32>,
-    ) -> Result<(), ParseError> {
+    ) -> Result<(), (usize, Fault)> {
         if let Some(last) = self.functions.last().filter(|last| last.slot == self.slots) {
             let (line, column) = self.last_function;
             let what = format!("the function `{}` has no instruction", last.name);
-            return Err(ParseError { line, column, what });
+            return Err((line, Fault { column, what }));
         }
         for Pending { index, slot, label, line, column } in std::mem::take(&mut self.pending) {
-            let fault = |what| ParseError { line, column, what };
+            let fault = |what| (line, Fault { column, what });
             let code = &mut self.codes[index];
             if let Some(&target) = self.labels.get(label) {
                 let distance = i64::from(target) - (i64::from(slot) + 1);
                 *code =
-                    aim(code, distance).ok_or_else(|| out_of_reach(column, distance).at(line))?;
+                    aim(code, distance).ok_or_else(|| (line, out_of_reach(column, distance)))?;
                 continue;
             }
             let called = matches!(code, Code::Insn(Insn::Call(_)));
@@ -349,16 +352,13 @@ fn aim(code: &Code, distance: i64) -> Option<Code> {
 /// `line` up to its comment. `#` begins one only after white space: it also stands in
 /// `call bpf_map_lookup_elem#1`.
 fn without_comment(line: &str) -> &str {
-    let mut before = ' ';
-    let end = line.char_indices().find(|&(at, c)| {
-        let comment = match c {
-            ';' => true,
-            '/' => line[at..].starts_with("//"),
-            '#' => before.is_whitespace(),
-            _ => false,
-        };
-        before = c;
-        comment
-    });
-    end.map_or(line, |(at, _)| &line[..at])
+    let bytes = line.as_bytes();
+    let begins = |(at, &byte): (usize, &u8)| match byte {
+        b';' => true,
+        b'/' => bytes.get(at + 1) == Some(&b'/'),
+        b'#' => line[..at].chars().next_back().is_none_or(char::is_whitespace),
+        _ => false,
+    };
+    // All three are ASCII, and so stand between characters.
+    bytes.iter().enumerate().position(begins).map_or(line, |at| &line[..at])
 }

@@ -82,12 +82,21 @@ pub(super) fn statement<'a>(
     prefix: Option<u8>,
     maps: &MapNames,
 ) -> Result<Statement<'a>, Fault> {
-    let (insn, target) = if cursor.eat(".slot") {
-        let number = cursor.number()?;
-        let bytes = number.fit::<u64>("0..=0xffffffffffffffff")?.to_be_bytes();
-        return Ok((Code::Slot { bytes, why: "written as raw bytes".to_owned() }, None));
-    } else if cursor.eat("exit") {
-        (Insn::Exit, None)
+    // Most instructions begin with a register, and no other word begins like one.
+    let named = if matches!(cursor.peek(), Some(b'r' | b'w')) { cursor.register() } else { None };
+    let (insn, target) = if let Some((width, dst)) = named {
+        if let Some(code) = per_cpu(cursor, width, dst)? {
+            return Ok((code, None));
+        }
+        assignment(cursor, (width, dst), prefix, maps)?
+    } else if cursor.eat("if") {
+        jump(cursor)?
+    } else if cursor.eat("*") {
+        (memory::store(cursor)?, None)
+    } else if cursor.eat("call") {
+        call(cursor)?
+    } else if cursor.eat("callx") {
+        (Insn::Call(Callee::Register(cursor.register_of(Width::W64)?)), None)
     } else if cursor.eat("goto") {
         (Insn::Goto { off: 0 }, Some(target(cursor)?))
     } else if cursor.eat("gotol") {
@@ -96,25 +105,18 @@ pub(super) fn statement<'a>(
         (Insn::GotoX { target: cursor.register_of(Width::W64)? }, None)
     } else if cursor.eat("may_goto") {
         (Insn::MayGoto { off: 0 }, Some(target(cursor)?))
-    } else if cursor.eat("if") {
-        jump(cursor)?
-    } else if cursor.eat("call") {
-        call(cursor)?
-    } else if cursor.eat("callx") {
-        (Insn::Call(Callee::Register(cursor.register_of(Width::W64)?)), None)
+    } else if cursor.eat("exit") {
+        (Insn::Exit, None)
     } else if cursor.eat("lock") {
         (memory::locked(cursor)?, None)
     } else if cursor.eat("store_release") {
         (memory::store_release(cursor)?, None)
-    } else if cursor.eat("*") {
-        (memory::store(cursor)?, None)
+    } else if cursor.eat(".slot") {
+        let number = cursor.number()?;
+        let bytes = number.fit::<u64>("0..=0xffffffffffffffff")?.to_be_bytes();
+        return Ok((Code::Slot { bytes, why: "written as raw bytes".to_owned() }, None));
     } else if cursor.eat("nospec") {
         return Ok((internal([NOSPEC, 0, 0, 0]), None));
-    } else if let Some((width, dst)) = cursor.register() {
-        if let Some(code) = per_cpu(cursor, width, dst)? {
-            return Ok((code, None));
-        }
-        assignment(cursor, (width, dst), prefix, maps)?
     } else {
         return Err(cursor.expected("an instruction"));
     };
@@ -244,13 +246,18 @@ fn assignment<'a>(
     prefix: Option<u8>,
     maps: &MapNames,
 ) -> Result<Part<'a>, Fault> {
-    if let Some(op) = cursor.eat_one_of(ALU) {
+    if cursor.peek() != Some(b'=')
+        && let Some(op) = cursor.eat_one_of(ALU)
+    {
         return Ok((Insn::Alu { op, width, dst, src: second(cursor, width)? }, None));
     }
     if !cursor.eat("=") {
         return Err(cursor.expected("`=` or an operator such as `+=`"));
     }
-    if let Some(from) = cursor.eat_one_of(EXTENSIONS) {
+    let first = cursor.peek();
+    if first == Some(b'(')
+        && let Some(from) = cursor.eat_one_of(EXTENSIONS)
+    {
         let column = cursor.column();
         if width == Width::W32 && from == Bits::B32 {
             let what = "expected (s8) or (s16) for a 32-bit register, found (s32)".to_owned();
@@ -259,7 +266,7 @@ fn assignment<'a>(
         return Ok((Insn::MovSx { width, from, dst, src: cursor.register_of(width)? }, None));
     }
     let mut ahead = cursor.clone();
-    if ahead.eat("-") && ahead.clone().register().is_some() {
+    if first == Some(b'-') && ahead.eat("-") && ahead.clone().register().is_some() {
         ahead.same_register(width, dst)?;
         *cursor = ahead;
         return Ok((Insn::Neg { width, dst }, None));
@@ -279,7 +286,16 @@ fn wide_assignment<'a>(
     prefix: Option<u8>,
     maps: &MapNames,
 ) -> Result<Option<Part<'a>>, Fault> {
-    let insn = if let Some((kind, bits)) = cursor.eat_one_of(SWAPS) {
+    let first = cursor.peek();
+    let insn = if first == Some(b'*') {
+        cursor.expect("*")?;
+        memory::load(cursor, dst)?
+    } else if !first.is_some_and(|first| first.is_ascii_lowercase()) {
+        match wide_number(cursor, prefix)? {
+            Some(value) => Insn::LoadImm64 { dst, value: Imm64::Value(value) },
+            None => return Ok(None),
+        }
+    } else if let Some((kind, bits)) = cursor.eat_one_of(SWAPS) {
         cursor.same_register(Width::W64, dst)?;
         Insn::Swap { kind, bits, dst }
     } else if let Some((op, width)) = cursor.eat_one_of(memory::ATOMICS) {
@@ -288,8 +304,6 @@ fn wide_assignment<'a>(
         memory::load_acquire(cursor, dst)?
     } else if cursor.eat("addr_space_cast") {
         addr_space_cast(cursor, dst)?
-    } else if cursor.eat("*") {
-        memory::load(cursor, dst)?
     } else if cursor.eat("subprog") {
         cursor.expect("[")?;
         let target = target(cursor)?;
@@ -297,8 +311,6 @@ fn wide_assignment<'a>(
         return Ok(Some((Insn::LoadImm64 { dst, value: Imm64::Function(0) }, Some(target))));
     } else if let Some(value) = pseudo(cursor, maps)? {
         Insn::LoadImm64 { dst, value }
-    } else if let Some(value) = wide_number(cursor, prefix)? {
-        Insn::LoadImm64 { dst, value: Imm64::Value(value) }
     } else {
         return Ok(None);
     };
