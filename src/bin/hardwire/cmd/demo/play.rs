@@ -388,7 +388,7 @@ impl<'s, 'o, 'm> Play<'s, 'o, 'm> {
         self.story.claim(
             old + new == tally.sent() && old > 0 && new > 0,
             format!(
-                "each met exactly one program: {} the old one + {} the new one = {} sent",
+                "each met exactly one: {} the old one + {} the new one = {} sent",
                 grouped(old),
                 grouped(new),
                 grouped(tally.sent())

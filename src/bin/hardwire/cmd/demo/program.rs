@@ -72,7 +72,7 @@ pub(super) fn show_excerpt(story: &mut Story<'_>, image: &ProgramImage) -> Resul
 /// Is this the part that shows a newcomer what the phase does?
 fn is_telling(origin: &Origin) -> bool {
     match origin.phase {
-        Phase::Scan => origin.pattern.is_some(),
+        Phase::Scan => origin.pattern.is_some() && origin.text.starts_with("rarest pair"),
         Phase::Confirm => origin.byte.is_some(),
         Phase::Verdict => origin.text.starts_with("matched"),
         Phase::Entry | Phase::Scope | Phase::Bounds | Phase::Report | Phase::Text => false,
