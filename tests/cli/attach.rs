@@ -108,6 +108,7 @@ fn frames_are_counted_and_a_signal_detaches() {
         ("netlink", "native", Signal::SIGTERM),
         ("link", "generic", Signal::SIGHUP),
         ("netlink", "generic", Signal::SIGINT),
+        ("netlink", "native", Signal::SIGQUIT),
     ] {
         let args = ["attach", &name, "-e", "GET /admin", "-x", "ff", "--report", "all", "--json"];
         let more = ["--via", via, "--mode", mode, "--on-match", "drop"];

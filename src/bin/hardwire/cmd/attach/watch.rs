@@ -43,9 +43,11 @@ pub(super) enum Stop {
 pub(super) struct Signals(SignalFd);
 
 impl Signals {
-    /// Block SIGINT, SIGTERM and SIGHUP for the rest of the process, and read them instead.
+    /// Block what people and systems end programs with for the rest of the process, and read it
+    /// instead. SIGQUIT too: a program that netlink has attached would stay.
     pub(super) fn block() -> Result<Self, Failure> {
-        let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+        let signals =
+            SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]);
         let opened = signals.thread_block().and_then(|()| {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         });
