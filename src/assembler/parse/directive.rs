@@ -15,6 +15,7 @@ pub(super) enum Directive<'a> {
         frags: bool,
     },
     Map {
+        column: usize,
         spec: MapSpec,
     },
     Function {
@@ -41,8 +42,8 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>,
         return Ok(None);
     }
     let directive = if cursor.eat(".map") {
-        let (_, name, _) = name(cursor)?;
-        Directive::Map { spec: map(cursor, name)? }
+        let (column, name, _) = name(cursor)?;
+        Directive::Map { column, spec: map(cursor, name)? }
     } else if cursor.eat(".function") {
         let (column, name, bare) = name(cursor)?;
         Directive::Function { column, name, label: bare }

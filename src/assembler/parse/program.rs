@@ -25,6 +25,10 @@ const CONTENTS_BYTES_MAX: usize = 64 << 20;
 /// has an origin and a label.
 pub(super) const LINES_MAX: usize = 4 << 20;
 
+/// Most maps of a text. The kernel takes 64 in one program (`MAX_USED_MAPS` in
+/// `kernel/bpf/verifier.c`); searches through them are linear.
+pub(super) const MAPS_MAX: usize = 1024;
+
 /// A jump to a label that may not be bound yet.
 struct Pending<'a> {
     index: usize,
@@ -162,8 +166,12 @@ impl<'a> Program<'a> {
                     return Err(Fault { column, what });
                 }
             }
-            Directive::Map { spec } => {
-                let index = i32::try_from(self.maps.len()).expect("fewer than lines");
+            Directive::Map { column, spec } => {
+                if self.maps.len() == MAPS_MAX {
+                    let what = format!("the text has more than {MAPS_MAX} maps, the limit");
+                    return Err(Fault { column, what });
+                }
+                let index = i32::try_from(self.maps.len()).expect("MAPS_MAX");
                 // The kernel does not mind: the second of a name goes by its index.
                 self.map_names.entry(spec.name.clone()).or_insert(index);
                 self.maps.push(spec);

@@ -302,6 +302,19 @@ fn a_million_slots_survive_and_a_text_beyond_all_programs_is_refused() {
 }
 
 #[test]
+fn a_text_has_a_limited_number_of_maps() {
+    let map = |at: usize| format!(".map m{at} array key 4 value 1 entries 1\n.data m{at} 0 ff\n");
+    let text: String = (0..program::MAPS_MAX).map(map).collect();
+    let assembled = assemble(&format!("{text}exit")).expect("as many as there may be");
+    assert_eq!(assembled.maps.len(), program::MAPS_MAX);
+    let error = assemble(&format!("{text}{}exit", map(program::MAPS_MAX))).expect_err("one more");
+    assert_eq!(
+        error.to_string(),
+        "line 2049, column 6: the text has more than 1024 maps, the limit"
+    );
+}
+
+#[test]
 fn what_only_loaded_programs_have_is_bytes() {
     let slots = parse_slots("(c2) nospec\n(bf) r1 = &(void __percpu *)(r2)").expect("text");
     assert_eq!(slots, [[0xc2, 0, 0, 0, 0, 0, 0, 0], [0xbf, 0x21, 0xff, 0xff, 0, 0, 0, 0]]);
