@@ -82,6 +82,15 @@ fn a_command_line_that_cannot_be_understood_is_exit_2() {
         (&["compile", "-e", "a", "--type", "socket", "--on-match", "drop"], "leave them away"),
         (&["run", "-f", "-", "--pcap", "-"], "into a file"),
         (&["match", "-f", "-"], "into a file"),
+        (&["compile", "-e", "a", "--json", "--emit", "hex"], "leave one of them away"),
+        (&["compile", "-e", "a", "--json", "--labels"], "--labels is about listings"),
+        (&["compile", "-e", "a", "--emit", "c", "--bytes"], "--emit listing"),
+        (&["asm", "--slots"], "--emit listing"),
+        (&["asm", "--emit", "c", "--json"], "leave one of them away"),
+        (&["asm", "--json", "-o", "/dev/null"], "--output is for what --emit writes"),
+        (&["disasm", "-o", "/dev/null"], "--output is for what --emit writes"),
+        (&["disasm", "--labels"], "add --emit"),
+        (&["disasm", "--emit", "dot", "--json"], "leave one of them away"),
         (&["compile", "-f", "-", "-e", "a", "-f", "-"], "into a file"),
     ];
     for (args, part) in cases {
@@ -133,10 +142,14 @@ fn an_output_that_cannot_be_written_is_an_error() {
         .complains(1, &["cannot write /nonexistent/out", "No such file", "-o"]);
     run(["compile", "-e", "a", "--target", "6.1", "-o", "/dev/full"])
         .complains(1, &["cannot write /dev/full", "No space left"]);
-    let mut full = command(["compile", "-e", "a", "--target", "6.1"]);
-    full.stdout(OpenOptions::new().write(true).open("/dev/full").expect("a device"));
-    let parts = ["cannot write to standard output", "No space left", "make room"];
-    finish(full).complains(1, &parts);
+    let lines: [&[&str]; 3] =
+        [&["compile", "-e", "a", "--target", "6.1"], &["--help"], &["run", "--help"]];
+    for args in lines {
+        let mut full = command(args);
+        full.stdout(OpenOptions::new().write(true).open("/dev/full").expect("a device"));
+        let parts = ["cannot write to standard output", "No space left", "make room"];
+        finish(full).complains(1, &parts);
+    }
 }
 
 #[test]

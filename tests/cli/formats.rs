@@ -386,6 +386,11 @@ fn colours_are_for_terminals_and_for_who_asks() {
     assert!(!listing("auto").clean().contains('\x1b'));
     let asked = run(["compile", "-e", "", "--color", "always"]);
     assert!(asked.err.starts_with("\x1b["), "{asked:?}");
+    // Help is told before --color is understood, but goes by it.
+    for args in [&["--color", "always", "--help"], &["run", "--help", "--color=always"][..]] {
+        assert!(run(args).clean().contains("\x1b["), "{args:?}");
+    }
+    assert!(!run(["--color", "never", "--help"]).clean().contains('\x1b'));
 }
 
 #[test]

@@ -49,6 +49,50 @@ pub(crate) struct DumpOptions {
 }
 
 impl DumpOptions {
+    /// The form that is wanted: `emit`, JSON with `--json`, else `default`.
+    ///
+    /// # Errors
+    ///
+    /// The options contradict each other.
+    pub(crate) fn form(
+        &self,
+        emit: Option<Form>,
+        default: Form,
+        output: &Output,
+    ) -> Result<Form, Failure> {
+        let json = output.json();
+        let form = emit.unwrap_or(if json { Form::Json } else { default });
+        if json && form != Form::Json {
+            let problem = Problem::new("--json and --emit want different forms");
+            return Err(Failure::Usage(problem.hint("leave one of them away")));
+        }
+        match self.look().filter(|_| form != Form::Listing) {
+            None => Ok(form),
+            Some(option) => {
+                let problem = Problem::new(format!("{option} is about listings"));
+                Err(Failure::Usage(problem.hint("add --emit listing, or leave it away")))
+            }
+        }
+    }
+
+    /// Nothing of this is asked for, where nothing of it has a meaning.
+    ///
+    /// # Errors
+    ///
+    /// Something is.
+    pub(crate) fn unused(&self) -> Result<(), Failure> {
+        let file = self.output.as_ref().map(|_| "--output");
+        let Some(option) = self.look().or(file) else { return Ok(()) };
+        let problem = Problem::new(format!("{option} is for what --emit writes"));
+        Err(Failure::Usage(problem.hint("add --emit, or leave it away")))
+    }
+
+    /// The first option about the look of listings.
+    fn look(&self) -> Option<&'static str> {
+        let looks = [(self.bytes, "--bytes"), (self.slots, "--slots"), (self.labels, "--labels")];
+        looks.into_iter().find_map(|(is_set, option)| is_set.then_some(option))
+    }
+
     /// Write `image` in this form; `more` is what JSON says beside the image.
     pub(crate) fn write(
         &self,

@@ -202,14 +202,24 @@ pub(crate) fn printable(text: &str) -> String {
     safe
 }
 
-/// The bytes of a pattern as they are shown: text as text, the rest as escapes.
+/// The bytes of a pattern as they are shown: text as text, the rest as escapes that a pattern may
+/// have.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(&printable(chunk.valid()));
-        for byte in chunk.invalid() {
+    let escape = |text: &mut String, bytes: &[u8]| {
+        for byte in bytes {
             let _ = write!(text, "\\x{byte:02x}");
         }
+    };
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() && !"\n\r\t".contains(character) {
+                escape(&mut text, character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                text.push_str(&printable(character.encode_utf8(&mut [0; 4])));
+            }
+        }
+        escape(&mut text, chunk.invalid());
     }
     text
 }
@@ -247,7 +257,8 @@ mod tests {
             ("the end", b"ab", 2..2, "   |\n   | ab\n   |   ^\n"),
             ("two bytes, one column", "\u{e9}x".as_bytes(), 2..3, "   |\n   | \u{e9}x\n   |  ^\n"),
             ("one byte, four columns", b"\xffx", 1..2, "   |\n   | \\xffx\n   |     ^\n"),
-            ("a control character", b"\x1bx", 1..2, "   |\n   | \\u{1b}x\n   |       ^\n"),
+            ("a control character", b"\x1bx", 1..2, "   |\n   | \\x1bx\n   |     ^\n"),
+            ("a line feed", b"\nx", 1..2, "   |\n   | \\nx\n   |   ^\n"),
         ];
         for (what, text, span, want) in cases {
             assert_eq!(snippet(text, span), *want, "{what}");

@@ -13,7 +13,8 @@ mod options;
 mod output;
 mod totals;
 
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use failure::Failure;
@@ -56,8 +57,44 @@ struct Cli {
     verb: cmd::Verb,
 }
 
+/// Read the command line. `Err`: help was asked for, or it cannot be understood; either was told.
+fn read(args: &[OsString]) -> Result<Cli, ExitCode> {
+    let mut command = Cli::command().color(colors_of_help(args));
+    let matches = command.try_get_matches_from_mut(args);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches));
+    cli.map_err(|error| {
+        let error = error.format(&mut command);
+        match error.print().map_err(Failure::from) {
+            Err(Failure::Problems(problems)) if !error.use_stderr() => {
+                Output::new(false, Color::Auto).report(&problems);
+                ExitCode::FAILURE
+            }
+            _ => ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 }),
+        }
+    })
+}
+
+/// What --color says, before anything else is understood: help and complaints go by it, too.
+fn colors_of_help(args: &[OsString]) -> ColorChoice {
+    let mut words = args.iter().filter_map(|word| word.to_str());
+    let mut choice = ColorChoice::Auto;
+    while let Some(word) = words.next().filter(|word| *word != "--") {
+        let when = if word == "--color" { words.next() } else { word.strip_prefix("--color=") };
+        choice = match when {
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            _ => choice,
+        };
+    }
+    choice
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match read(&args) {
+        Ok(cli) => cli,
+        Err(ended) => return ended,
+    };
     let mut output = Output::new(cli.json, cli.color);
     let ending = cmd::run(cli.verb, &mut output);
     // What was written before a failure is still an answer: `run` reports the frames before damage.

@@ -38,9 +38,9 @@ logs show it; slot numbers, opcodes and `;` comments may be there or not. Direct
 pub(crate) struct Options {
     /// The text; standard input if left away
     file: Option<PathBuf>,
-    /// In which form
-    #[arg(long, value_enum, default_value = "hex", value_name = "FORM")]
-    emit: Form,
+    /// In which form, hex if nothing says it
+    #[arg(long, value_enum, value_name = "FORM")]
+    emit: Option<Form>,
     /// Hex digits, one instruction a line (the default): --emit hex
     #[arg(long, conflicts_with_all = ["raw", "emit"])]
     hex: bool,
@@ -53,15 +53,19 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let emit = if options.raw { Some(Form::Raw) } else { options.emit };
+    let form = options.dump.form(emit, Form::Hex, output)?;
+    if emit.is_none() && output.json() {
+        options.dump.unused()?;
+    }
     let (bytes, place) = match &options.file {
         Some(path) => (source::read(path)?, path.display().to_string()),
         None => (source::read_stdin()?, "standard input".to_owned()),
     };
     let text = source::text(bytes, &place)?;
     let assembled = assemble(&text, &place, output)?;
-    let form = if options.raw { Form::Raw } else { options.emit };
     match form {
-        Form::Hex if output.json() => write_lines(&assembled.codes, output)?,
+        Form::Json if emit.is_none() => write_lines(&assembled.codes, output)?,
         // Bytes need not be instructions, and need not make a program.
         Form::Hex => options.dump.write_bytes(hex(&assembled.codes).as_bytes(), output)?,
         Form::Raw => options.dump.write_bytes(assembled.slots().as_flattened(), output)?,

@@ -33,22 +33,22 @@ pub(crate) struct Options {
     /// What kind of program
     #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
     entry: TypeWord,
-    /// In which form; --json means json
-    #[arg(long, value_enum, default_value = "listing", value_name = "FORM")]
-    emit: Form,
+    /// In which form, listing if nothing says it; --json means json
+    #[arg(long, value_enum, value_name = "FORM")]
+    emit: Option<Form>,
     #[command(flatten)]
     dump: DumpOptions,
 }
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let form = options.dump.form(options.emit, Form::Listing, output)?;
     let entry = Entry::from(options.entry);
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
 
-    let form = if output.json() { Form::Json } else { options.emit };
     options.dump.write(&compiled.image, form, beside_the_image(&compiled, &target), output)?;
     Ok(Ending::Done)
 }

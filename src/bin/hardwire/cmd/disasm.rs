@@ -64,6 +64,11 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    if options.emit.is_some() || options.program.is_some() {
+        options.dump.form(options.emit, Form::Listing, output)?;
+    } else {
+        options.dump.unused()?; // the kernel's text is printed line by line, as it is
+    }
     if let (Some(id), true) = (options.id, options.jited) {
         return machine_code(id, options, output);
     }

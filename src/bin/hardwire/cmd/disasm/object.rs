@@ -42,7 +42,7 @@ pub(super) fn run(
     if let Err(ObjectError::ProgramType { .. }) = image {
         image = object.image(name, Some(ProgramKind::Xdp));
     }
-    let form = options.emit.unwrap_or(if output.json() { Form::Json } else { Form::Listing });
+    let form = options.dump.form(options.emit, Form::Listing, output)?;
     options.dump.write(&image.map_err(failed)?, form, Map::new(), output)?;
     Ok(Ending::Done)
 }
