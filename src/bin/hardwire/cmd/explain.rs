@@ -218,7 +218,7 @@ impl Story<'_> {
                 nearest.name,
                 100.0 * nearest.ratio()
             )
-            + "  within a fifth on Linux 6.18; `hardwire verify` asks the kernel\n"
+            + "  mostly within a fifth on Linux 6.18; `hardwire verify` asks the kernel\n"
     }
 
     fn as_json(&self, entry: Entry) -> Value {
