@@ -176,6 +176,10 @@ mod tests {
     /// Goal: numbers that leave 128 bits are refused, not wrapped.
     #[test]
     fn what_overflows_is_refused() {
+        for (times, value) in [(i128::MAX, 2), (-2, i128::MAX), (i128::MIN, -1)] {
+            assert_eq!(subtract(&mut row(&[0]), times, &row(&[value])), None, "{times} {value}");
+        }
+        assert_eq!(subtract(&mut row(&[i128::MIN]), 1, &row(&[1])), None, "the difference does");
         let huge = i128::MAX / 2;
         let reduced = reduce(vec![row(&[1, 0]), row(&[huge, 3])]);
         if let Some(reduced) = reduced {
