@@ -20,7 +20,7 @@ use super::{
     memlock,
     sys::{
         self,
-        program::{FunctionRecord, LineRecord, Load, Loaded, Log, Types},
+        program::{AttachTo, FunctionRecord, LineRecord, Load, Loaded, Log, Types},
     },
     xlated,
 };
@@ -454,6 +454,7 @@ impl Attempt<'_> {
                 functions: &types.functions,
                 lines: &types.lines,
             }),
+            attach_to: AttachTo::default(),
             log,
         };
         if args.log.is_some() {

@@ -233,9 +233,25 @@ pub static PROGRAM_TYPES: Feature = Feature::new(
     Depends::Release,
     probes::program_types,
 );
+/// Programs at the entry of kernel functions.
+pub static FENTRY: Feature = Feature::new(
+    "fentry",
+    "programs at the entry of kernel functions",
+    (5, 5),
+    Depends::Configuration,
+    || probes::at_function(&probes::FENTRY),
+);
+/// Programs at the hooks of Linux security modules.
+pub static LSM: Feature = Feature::new(
+    "lsm",
+    "programs at the hooks of security modules",
+    (5, 7),
+    Depends::Configuration,
+    || probes::at_function(&probes::LSM),
+);
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 17] = [
+pub static ALL: [&Feature; 19] = [
     &ISA_V3,
     &ISA_V4,
     &BOUNDED_LOOPS,
@@ -253,6 +269,8 @@ pub static ALL: [&Feature; 17] = [
     &JIT,
     &BTF,
     &PROGRAM_TYPES,
+    &FENTRY,
+    &LSM,
 ];
 
 /// Why the kernel could not be asked what it can do.

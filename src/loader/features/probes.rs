@@ -13,8 +13,8 @@ use crate::{
         insn::{Bits, Callee},
     },
     loader::{
-        LoadError, LoadOptions, Map, MapError, NoTypes, Program, TestRunError, Values, btf, sys,
-        test_run,
+        Capability, LoadError, LoadOptions, Map, MapError, NoTypes, Program, TestRunError, Values,
+        btf, capability, memlock, sys, test_run,
     },
 };
 
@@ -254,6 +254,54 @@ pub(super) fn strnstr() -> Support {
     });
     load_image(ProgramKind::Xdp, &image).map_or_else(|support| support, |_| Support::Yes)
 }
+
+/// A program type whose programs are loaded for one function of the kernel, and such a function.
+pub(super) struct AtFunction {
+    prog_type: u32,
+    attach_type: u32,
+    function: &'static str,
+}
+
+/// `BPF_PROG_TYPE_TRACING`, `BPF_TRACE_FENTRY`, and a function that is there for tests of this.
+pub(super) const FENTRY: AtFunction =
+    AtFunction { prog_type: 26, attach_type: 24, function: "bpf_fentry_test1" };
+/// `BPF_PROG_TYPE_LSM`, `BPF_LSM_MAC`, and a hook that every release has.
+pub(super) const LSM: AtFunction =
+    AtFunction { prog_type: 29, attach_type: 27, function: "bpf_lsm_file_open" };
+
+/// Does a program of this type load? One that returns 0; nothing is attached.
+pub(super) fn at_function(wanted: &AtFunction) -> Support {
+    let btf_id = match btf::function_id(wanted.function) {
+        Ok(Some(btf_id)) => btf_id,
+        Ok(None) => return Support::No,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return has_btf(),
+        Err(e) => return Support::Unknown(e),
+    };
+    let slots = returning(ProgramKind::SocketFilter).encode();
+    let mut args = sys::program::Load {
+        prog_type: wanted.prog_type,
+        slots: &slots,
+        license: c"GPL",
+        flags: 0,
+        name: c"probe",
+        types: None,
+        attach_to: sys::program::AttachTo { attach_type: wanted.attach_type, btf_id },
+        log: None,
+    };
+    let refusal = match memlock::with(|| sys::program::load(&mut args).program) {
+        Ok(_) => return Support::Yes,
+        Err(refusal) => refusal,
+    };
+    match refusal.raw_os_error() {
+        Some(libc::EINVAL | sys::ENOTSUPP) => Support::No,
+        // Kernels that do not let their own text be changed say so to those who may do all else.
+        Some(libc::EPERM) if capability::missing(&FOR_FUNCTIONS).is_empty() => Support::No,
+        _ => Support::Unknown(refusal),
+    }
+}
+
+/// What programs for functions of the kernel need (`bpf_prog_load()` in `kernel/bpf/syscall.c`).
+const FOR_FUNCTIONS: [Capability; 2] = [Capability::Bpf, Capability::Perfmon];
 
 pub(super) fn program_types() -> Support {
     let program = match load(ProgramKind::SocketFilter, |_| {}) {

@@ -109,6 +109,15 @@ pub(crate) struct Types<'a> {
     pub(crate) lines: &'a [LineRecord],
 }
 
+/// The function of the kernel that a program is for: tracing and LSM programs name it when loaded.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AttachTo {
+    /// `BPF_TRACE_FENTRY`, `BPF_LSM_MAC` and so on.
+    pub(crate) attach_type: u32,
+    /// The function's type in the kernel's BTF.
+    pub(crate) btf_id: u32,
+}
+
 /// Arguments of [`load`].
 pub(crate) struct Load<'a> {
     /// `BPF_PROG_TYPE_*`.
@@ -123,6 +132,8 @@ pub(crate) struct Load<'a> {
     pub(crate) name: &'a CStr,
     /// What the program says about itself.
     pub(crate) types: Option<Types<'a>>,
+    /// Zeros for programs that are attached later, to whatever it may be.
+    pub(crate) attach_to: AttachTo,
     /// `None` asks for no log.
     pub(crate) log: Option<Log<'a>>,
 }
@@ -173,6 +184,8 @@ fn load_attr(args: &Load<'_>) -> io::Result<LoadAttr> {
         license: args.license.as_ptr() as u64,
         prog_flags: args.flags,
         prog_name: name(args.name)?,
+        expected_attach_type: args.attach_to.attach_type,
+        attach_btf_id: args.attach_to.btf_id,
         ..LoadAttr::default()
     };
     if let Some(types) = &args.types {

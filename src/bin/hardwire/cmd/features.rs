@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use hardwire::assembler::Target;
+use hardwire::assembler::{KernelVersion, Target};
 use hardwire::loader::features::{self, Feature, ProbeError, Support};
 use hardwire::loader::host;
 use serde_json::{Value, json};
@@ -43,8 +43,9 @@ pub(crate) fn run(_: &Options, output: &mut Output) -> Result<Ending, Failure> {
     }
     let title = output.paint(Paint::Bold, format!("Linux {release}"));
     writeln!(output, "{title}")?;
+    let running = host::version().ok();
     for (feature, found) in &probed {
-        line(output, feature, found)?;
+        line(output, feature, found, running)?;
     }
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(|capability| capability.name()).collect();
@@ -54,9 +55,17 @@ pub(crate) fn run(_: &Options, output: &mut Output) -> Result<Ending, Failure> {
     would_use(output, &target)
 }
 
-fn line(output: &mut Output, feature: &Feature, found: &Support) -> Result<(), Failure> {
+fn line(
+    output: &mut Output,
+    feature: &Feature,
+    found: &Support,
+    running: Option<KernelVersion>,
+) -> Result<(), Failure> {
     let (paint, reason) = match found {
         Support::Yes => (Paint::Green, String::new()),
+        Support::No if running.is_some_and(|running| running >= feature.since) => {
+            (Paint::Red, format!(" (Linux has it since {}, this one refuses it)", feature.since))
+        }
         Support::No => (Paint::Red, format!(" (Linux {})", feature.since)),
         // What is missing is told once, below.
         Support::Unknown(error) if error.kind() == io::ErrorKind::PermissionDenied => {
