@@ -5,6 +5,8 @@
 //! so the verifier rejects it there and says how it got there, one line an instruction.
 
 mod forms;
+#[path = "../support/instructions.rs"]
+mod instructions;
 mod loaded;
 
 use std::collections::BTreeMap;
