@@ -100,7 +100,7 @@ fn creation_hint(source: &io::Error, missing: &[Capability]) -> Option<String> {
         libc::EPERM if missing.is_empty() => Some(NO_CAPABILITY_MISSING.to_owned()),
         libc::EPERM => Some(format!("run as root, or `{}`", setcap(missing))),
         libc::ENOMEM | libc::E2BIG => {
-            Some("the kernel has no room for it: use fewer or shorter patterns".to_owned())
+            Some("the kernel has no room for it: fewer patterns, or smaller maps, need less".to_owned())
         }
         libc::EINVAL => Some("this kernel does not know such maps: `hardwire features`".to_owned()),
         _ => None,
@@ -224,7 +224,7 @@ fn refusal_hint(source: &io::Error) -> Option<String> {
             "it may be for a newer kernel than this: `hardwire features` shows what this one has, \
              and without --target programs are made for it"
         }
-        libc::ENOMEM => "there is no memory for it: use fewer or shorter patterns",
+        libc::ENOMEM => "there is no memory for it: fewer or shorter patterns need less",
         libc::EAGAIN => "the kernel was interrupted again and again: try once more",
         _ => return None,
     };
