@@ -99,9 +99,9 @@ fn creation_hint(source: &io::Error, missing: &[Capability]) -> Option<String> {
         libc::ENOSYS => Some(NO_BPF_HINT.to_owned()),
         libc::EPERM if missing.is_empty() => Some(NO_CAPABILITY_MISSING.to_owned()),
         libc::EPERM => Some(format!("run as root, or `{}`", setcap(missing))),
-        libc::ENOMEM | libc::E2BIG => {
-            Some("the kernel has no room for it: fewer patterns, or smaller maps, need less".to_owned())
-        }
+        libc::ENOMEM | libc::E2BIG => Some(
+            "the kernel has no room for it: fewer patterns, or smaller maps, need less".to_owned(),
+        ),
         libc::EINVAL => Some("this kernel does not know such maps: `hardwire features`".to_owned()),
         _ => None,
     }
