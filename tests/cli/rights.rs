@@ -167,3 +167,19 @@ fn a_kernel_without_btf_is_told_as_such_and_everything_else_works() {
     let verify = without_btf(&["verify", "-e", "a"]);
     assert_eq!(verify.code, 0, "{verify:?}");
 }
+
+/// Goal: what would take the verifier a minute to refuse is foreseen before it is asked. Without
+/// rights it is not asked at all, so that this test need not wait for it.
+#[test]
+fn a_set_that_the_verifier_will_hardly_take_is_warned_about() {
+    let alike: String = (0..20_000).map(|number| format!("pat{number:05}\n")).collect();
+    let file = crate::File::new("alike.txt", alike);
+    fs::set_permissions(file.path.parent().expect("a folder"), fs::Permissions::from_mode(0o755))
+        .expect("ours");
+    let path = file.name();
+    let Some(ran) = as_nobody(&["verify", "-f", path]) else { return };
+    assert!(ran.err.contains("will probably refuse this"), "{}", ran.err);
+    assert!(ran.err.contains("of at most 8,192"), "{}", ran.err);
+    let Some(ran) = as_nobody(&["verify", "-e", "GET /admin"]) else { return };
+    assert!(!ran.err.contains("probably"), "{}", ran.err);
+}

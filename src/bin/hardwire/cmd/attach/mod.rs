@@ -135,6 +135,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let target = options.target.or_this_kernel(output)?;
     let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
+    verify::foresee(&compiled.estimate, output);
     let program = Program::load(&compiled.image, &LoadOptions::default())
         .map_err(|error| Problem::of_load(&error))?;
     verify::without_types(&program, output);

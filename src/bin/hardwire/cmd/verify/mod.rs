@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{ProgramImage, ProgramKind};
-use hardwire::compiler::{self, Entry, plan::Plan};
+use hardwire::compiler::{self, Entry, Estimate, estimate::Share, plan::Plan};
 use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 
 use super::asm::assemble;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::{MatcherOptions, TargetOption, TypeWord, source};
-use crate::output::Output;
+use crate::output::{Output, grouped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -120,6 +120,7 @@ fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<S
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
         .map_err(|error| Problem::of_compilation(&error))?;
+    foresee(&compiled.estimate, output);
     Ok(Subject { image: compiled.image, plan: Some(compiled.plan) })
 }
 
@@ -153,6 +154,19 @@ fn kind_of(entry: Entry) -> ProgramKind {
     match entry {
         Entry::Xdp => ProgramKind::Xdp,
         Entry::SocketFilter => ProgramKind::SocketFilter,
+    }
+}
+
+/// Say so if the verifier will probably refuse, before it takes minutes to.
+pub(crate) fn foresee(estimate: &Estimate, output: &Output) {
+    let Share { name, value, limit } = estimate.nearest();
+    if value > limit {
+        output.warn(format!(
+            "the verifier will probably refuse this, after a while: {name} about {} of at most {}; \
+             fewer patterns, or such as begin differently, need less",
+            grouped(value),
+            grouped(limit)
+        ));
     }
 }
 
