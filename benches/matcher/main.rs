@@ -20,6 +20,8 @@
 
 mod bounds;
 mod callback;
+#[path = "../../tests/support/frames.rs"]
+mod frames;
 mod live;
 mod measure;
 mod peers;

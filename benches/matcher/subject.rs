@@ -12,7 +12,7 @@ use hardwire::{
 };
 use memchr::memmem::Finder;
 
-use crate::{callback, peers, residence::Residence, text};
+use crate::{callback, frames, peers, residence::Residence};
 
 /// Who is measured: names of the machine format, but for the two floors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,7 +150,7 @@ impl Engine {
     /// What to give to the kernel, or to a function, so that `searched` is searched.
     pub(crate) fn dress(self, searched: &[u8]) -> Vec<u8> {
         match self {
-            Self::HardwirePayload => text::tcp_frame(searched),
+            Self::HardwirePayload => frames::tcp_frame(searched),
             // `BPF_PROG_TEST_RUN` takes the Ethernet header off before a socket filter runs.
             Self::HardwireSocket | Self::HardwireSocketAttached | Self::EmptySocket => {
                 [&[0; 14], searched].concat()

@@ -3,10 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    AsmError, Insn, ProgramImage,
-    insn::{Callee, Imm64},
-};
+use super::{AsmError, Insn, ProgramImage, flow::target_offset, insn::Imm64};
 
 /// Check that every jump, call and map reference of `image` has a target, and that control cannot
 /// run off the end.
@@ -44,32 +41,5 @@ pub fn check(image: &ProgramImage) -> Result<(), AsmError> {
             slot: image.slot_count() - 1,
             what: "control runs off the end; the last instruction must be exit or goto".to_owned(),
         }),
-    }
-}
-
-/// Slots from the next instruction to where `insn` may continue, if it names such a place.
-pub fn target_offset(insn: &Insn) -> Option<i64> {
-    match *insn {
-        Insn::Jump { off, .. } | Insn::Goto { off } | Insn::MayGoto { off } => Some(off.into()),
-        Insn::GotoLong { off }
-        | Insn::Call(Callee::Local(off))
-        | Insn::LoadImm64 { value: Imm64::Function(off), .. } => Some(off.into()),
-        Insn::Alu { .. }
-        | Insn::MovSx { .. }
-        | Insn::AddrSpaceCast { .. }
-        | Insn::Neg { .. }
-        | Insn::Swap { .. }
-        | Insn::LoadImm64 { .. }
-        | Insn::Load { .. }
-        | Insn::Store { .. }
-        | Insn::LoadArgument { .. }
-        | Insn::StoreArgument { .. }
-        | Insn::Atomic { .. }
-        | Insn::LoadAcquire { .. }
-        | Insn::StoreRelease { .. }
-        | Insn::LegacyLoad { .. }
-        | Insn::GotoX { .. }
-        | Insn::Call(_)
-        | Insn::Exit => None,
     }
 }

@@ -13,8 +13,9 @@
 use std::fmt;
 
 use super::{
-    check::target_offset,
-    encode, helper,
+    encode,
+    flow::target_offset,
+    helper,
     insn::{Alu, AtomicOp, Bits, Callee, Imm64, Insn, Jmp, Operand, Reg, Size, Swap, Width},
 };
 

@@ -27,8 +27,8 @@ fn leaders(image: &ProgramImage, lines: &[Line<'_>]) -> Vec<usize> {
     for (index, (insn, line)) in image.insns().iter().zip(lines).enumerate() {
         match flow::way(insn) {
             Way::Next => continue,
-            Way::Call => {}
-            Way::Branch | Way::Jump | Way::End => {
+            Way::Call(_) => {}
+            Way::Branch(_) | Way::Jump(_) | Way::End => {
                 leaders.insert(index + 1);
             }
         }
@@ -98,9 +98,9 @@ fn edges(
         let way = flow::way(insn);
         let look = match way {
             Way::Next | Way::End => None,
-            Way::Call => Some(" [style=dashed, constraint=false]"),
-            Way::Branch => Some(" [color=darkgreen, label=\"yes\"]"),
-            Way::Jump => Some(""),
+            Way::Call(_) => Some(" [style=dashed, constraint=false]"),
+            Way::Branch(_) => Some(" [color=darkgreen, label=\"yes\"]"),
+            Way::Jump(_) => Some(""),
         };
         if let Some(look) = look {
             outside |= to == "outside";
@@ -110,7 +110,7 @@ fn edges(
         if !ends {
             continue;
         }
-        if matches!(way, Way::Next | Way::Call | Way::Branch) {
+        if matches!(way, Way::Next | Way::Call(_) | Way::Branch(_)) {
             let next = lines.get(index + 1).map(|next| format!("b{}", next.slot));
             let next = next.unwrap_or_else(|| "outside".to_owned());
             outside |= next == "outside";

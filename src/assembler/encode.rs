@@ -12,14 +12,19 @@ use super::{
     opcode as op,
 };
 
-/// The fields of one slot, RFC 9669 section 3.
+/// The fields of one slot as they stand, RFC 9669 section 3: whatever they mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Raw {
-    opcode: u8,
-    dst: u8,
-    src: u8,
-    off: i16,
-    imm: i32,
+pub struct Raw {
+    /// Class, source or mode, and operation.
+    pub opcode: u8,
+    /// Number of the destination register, 4 bits.
+    pub dst: u8,
+    /// Number of the source register, or a kind of pseudo value, 4 bits.
+    pub src: u8,
+    /// Signed offset.
+    pub off: i16,
+    /// Signed immediate.
+    pub imm: i32,
 }
 
 impl Raw {
@@ -29,7 +34,8 @@ impl Raw {
         [self.opcode, self.src << 4 | self.dst, o0, o1, i0, i1, i2, i3]
     }
 
-    fn from_bytes(b: [u8; 8]) -> Self {
+    /// The fields of these eight bytes.
+    pub fn from_bytes(b: [u8; 8]) -> Self {
         Self {
             opcode: b[0],
             dst: b[1] & 0x0f,

@@ -16,9 +16,9 @@ use std::{
 
 use super::{
     Insn, MapSpec, Origin, ProgramImage,
-    check::target_offset,
     disasm::{opcode, text_with_target},
     encode,
+    flow::target_slot,
     image::LICENCE,
     insn::Imm64,
     label,
@@ -50,8 +50,8 @@ pub struct Line<'a> {
 pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
     let slots = usize::try_from(image.slot_count()).expect("u32 fits");
     let mut is_target = vec![false; slots];
-    for (index, insn) in image.insns().iter().enumerate() {
-        let to = goes_to(image, index, insn).and_then(|to| usize::try_from(to).ok());
+    for index in 0..image.insns().len() {
+        let to = target_slot(image, index).and_then(|to| usize::try_from(to).ok());
         if let Some(target) = to.and_then(|to| is_target.get_mut(to)) {
             *target = true;
         }
@@ -77,20 +77,13 @@ pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
             text: format!("({:02x}) {insn}", opcode(insn)),
             origin: image.origin(index),
             begins_run: number != run,
-            goes_to: goes_to(image, index, insn),
+            goes_to: target_slot(image, index),
             is_target: is_target[usize::try_from(slot).expect("u32 fits")],
             function,
         });
         run = number;
     }
     all
-}
-
-/// The slot that `insn` names, whether or not an instruction starts there.
-pub(super) fn goes_to(image: &ProgramImage, index: usize, insn: &Insn) -> Option<u32> {
-    // Offsets count from the next slot; those of a function address from the second half.
-    let next = i64::from(image.slot_of(index)) + 1;
-    u32::try_from(next + target_offset(insn)?).ok()
 }
 
 /// How a listing is coloured.

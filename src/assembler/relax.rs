@@ -15,7 +15,7 @@
 use super::{
     AsmError, Insn, Target,
     asm::{Item, index},
-    check::target_offset,
+    flow::target_offset,
     insn::{Branch, BranchKind, Callee, Imm64},
     islands::{Islands, Places, within},
 };

@@ -8,15 +8,14 @@
 //! Such a multiplier is a lattice vector: the products of the grams with all multipliers, modulo a
 //! power of two, form a lattice, and one near `(t, t, …)` for a small `t` is what is wanted. By
 //! counting, `8 * gram_bytes / stride` bits of selectivity are to be had; lattice reduction gets
-//! within about one bit of that. If something may be added to the products before they are
-//! compared, only their differences need to be small, which is one condition less and
-//! `8 * gram_bytes / (stride - 1)` bits, for one instruction more.
+//! within about one bit of that.
 //!
 //! The search for it may end anywhere; what is returned has been checked gram by gram.
 
 use super::{
     ir::Pattern,
     lattice::{self, DIMENSIONS_MAX, Reduced, Row},
+    number::{count, float, rounded, small},
     sample,
 };
 
@@ -26,9 +25,7 @@ pub struct GramInterval {
     /// What eight loaded bytes are multiplied by, modulo 2^64. Its low bits are zero where the gram
     /// is shorter than eight bytes, so that the bytes behind the gram do not count.
     pub multiplier: u64,
-    /// What is added to the product, modulo 2^64, if anything.
-    pub addend: Option<u64>,
-    /// Products of grams, and what is added, are below this.
+    /// Products of grams are below this.
     pub limit: u64,
     /// Distance of the positions that are looked at, in bytes, and number of grams.
     pub stride: usize,
@@ -38,8 +35,8 @@ pub struct GramInterval {
     pub first: usize,
     /// What the loaded bytes are and-ed with first, if case is ignored.
     pub fold: Option<u64>,
-    /// The product of each different gram, with what is added, and the last place in the literal
-    /// where it stands; the last places first.
+    /// The product of each different gram, and the last place in the literal where it stands; the
+    /// last places first.
     pub products: Vec<(u64, usize)>,
     /// Candidates that are none, expected in 1,500 bytes of random or of sample text, whichever has
     /// more, times a thousand.
@@ -76,12 +73,9 @@ pub fn find(pattern: &Pattern) -> Option<GramInterval> {
         if gram_bytes < GRAM_BYTES_MIN {
             continue;
         }
-        for adds in [false, true] {
-            let shape = Shape { stride, gram_bytes, fold, adds };
-            let conditions = stride - usize::from(adds);
-            let bits = f64::from(small(8 * gram_bytes)) / f64::from(small(conditions));
-            shapes.push((shape.cost(1.4 * (-bits).exp2()), shape));
-        }
+        let shape = Shape { stride, gram_bytes, fold };
+        let bits = count(8 * gram_bytes) / count(stride);
+        shapes.push((shape.cost(1.4 * (-bits).exp2()), shape));
     }
     shapes.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut best: Option<(f64, GramInterval)> = None;
@@ -107,34 +101,29 @@ struct Shape {
     stride: usize,
     gram_bytes: usize,
     fold: Option<u64>,
-    adds: bool,
 }
 
 impl Shape {
     /// What 1,500 bytes cost, if so many looks are false alarms.
     fn cost(&self, false_rate: f64) -> f64 {
-        let probes = TEXT_BYTES / f64::from(small(self.stride));
-        let extra = |more: bool| if more { 1.0 } else { 0.0 };
-        let probe = 3.0 + extra(self.fold.is_some()) + extra(self.adds);
+        let probes = TEXT_BYTES / count(self.stride);
+        let probe = if self.fold.is_some() { 4.0 } else { 3.0 };
         EXTRA_COST + probes * (probe + false_rate * FALSE_COST)
     }
 
     /// The best multiplier for the grams from `first` on, and how often anything else passes.
     fn interval(&self, pattern: &Pattern, first: usize) -> Option<(f64, GramInterval)> {
-        let Self { stride, gram_bytes, fold, adds } = *self;
+        let Self { stride, gram_bytes, fold } = *self;
         let grams: Vec<u64> = (first..first + stride)
             .map(|at| load(&pattern.bytes[at..at + gram_bytes]) & fold.unwrap_or(!0))
             .collect();
         let bits = small(8 * gram_bytes);
         let unused = 64 - bits;
-        let Found { multiplier, lowest, spread } =
-            if adds { together(&grams, bits)? } else { below(&grams, bits)? };
-        // All three are below 2^bits, so nothing is lost.
+        let (multiplier, largest) = below(&grams, bits)?;
+        // Both are below 2^bits, so nothing is lost.
         let multiplier = low(multiplier) << unused;
-        let addend = adds.then(|| (low(lowest) << unused).wrapping_neg());
-        let limit = (low(spread) << unused).checked_add(1)?;
-        let product =
-            |gram: u64| gram.wrapping_mul(multiplier).wrapping_add(addend.unwrap_or_default());
+        let limit = (low(largest) << unused).checked_add(1)?;
+        let product = |gram: u64| gram.wrapping_mul(multiplier);
         let mut products: Vec<(u64, usize)> = Vec::new();
         for (at, &gram) in grams.iter().enumerate().rev() {
             let product = product(gram);
@@ -150,20 +139,19 @@ impl Shape {
         if step >= 64 {
             return None;
         }
-        let random = (float(limit >> step) + 1.0) / float(u64::MAX >> step);
+        let random = (float((limit >> step).into()) + 1.0) / float((u64::MAX >> step).into());
         // Grams that are really there are no false alarms.
         let alarm = |eight: &[u8]| {
             let product = product(load(eight) & fold.unwrap_or(!0));
             product < limit && products.iter().all(|&(known, _)| known != product)
         };
         let text = sample::TEXT.windows(8).filter(|eight| alarm(eight)).count();
-        let text = f64::from(small(text)) / f64::from(small(sample::TEXT.len() - 7));
+        let text = count(text) / count(sample::TEXT.len() - 7);
         let rate = random.max(text);
-        let expected = rate * TEXT_BYTES / f64::from(small(stride)) * 1000.0;
-        let false_per_mille = per_mille(expected);
+        let expected = rate * TEXT_BYTES / count(stride) * 1000.0;
+        let false_per_mille = u32::try_from(rounded(expected)).unwrap_or(u32::MAX);
         let interval = GramInterval {
             multiplier,
-            addend,
             limit,
             stride,
             gram_bytes,
@@ -176,51 +164,17 @@ impl Shape {
     }
 }
 
-/// A multiplier, and where the products lie: from `lowest` to `lowest + spread`, modulo 2^bits.
-struct Found {
-    multiplier: u128,
-    lowest: u128,
-    spread: u128,
-}
-
-/// A multiplier whose products with `grams`, modulo 2^bits, are all small.
-fn below(grams: &[u64], bits: u32) -> Option<Found> {
-    let reduced = reduce(grams.iter().map(|&gram| i128::from(gram)), bits)?;
-    let mut best: Option<Found> = None;
+/// A multiplier whose products with `grams`, modulo 2^bits, are all small, and the largest of them.
+fn below(grams: &[u64], bits: u32) -> Option<(u128, u128)> {
+    let reduced = reduce(grams, bits)?;
+    let mut best: Option<(u128, u128)> = None;
     for quarter in 4..4 * bits {
         // Ask for products around a half of 2^(bits - quarter/4).
         let center = (1_u128 << (bits - quarter / 4)) / 8 * u128::from(7 - quarter % 4) / 2;
         let Some(multiplier) = around(&reduced, grams.len(), bits, center) else { continue };
-        let spread = products(grams, multiplier, bits).max()?;
-        if best.as_ref().is_none_or(|best| spread < best.spread) {
-            best = Some(Found { multiplier, lowest: 0, spread });
-        }
-    }
-    best
-}
-
-/// A multiplier whose products with `grams`, modulo 2^bits, are near each other.
-fn together(grams: &[u64], bits: u32) -> Option<Found> {
-    let (&one, others) = grams.split_first()?;
-    let differences = others.iter().map(|&gram| i128::from(gram) - i128::from(one));
-    let reduced = reduce(differences, bits)?;
-    let modulus = 1_u128 << bits;
-    let mut best: Option<Found> = None;
-    for row in reduced.rows() {
-        let multiplier = row[others.len()].rem_euclid(i128::try_from(modulus).ok()?);
-        let multiplier = u128::try_from(multiplier).ok()?;
-        if multiplier == 0 {
-            continue;
-        }
-        let mut sorted: Vec<u128> = products(grams, multiplier, bits).collect();
-        sorted.sort_unstable();
-        // The shortest arc that holds all of them begins behind the widest gap.
-        for (at, &lowest) in sorted.iter().enumerate() {
-            let before = sorted[(at + sorted.len() - 1) % sorted.len()];
-            let spread = before.wrapping_sub(lowest) % modulus;
-            if best.as_ref().is_none_or(|best| spread < best.spread) {
-                best = Some(Found { multiplier, lowest, spread });
-            }
+        let largest = products(grams, multiplier, bits).max()?;
+        if best.is_none_or(|(_, least)| largest < least) {
+            best = Some((multiplier, largest));
         }
     }
     best
@@ -231,22 +185,21 @@ fn products(grams: &[u64], multiplier: u128, bits: u32) -> impl Iterator<Item = 
     grams.iter().map(move |&gram| u128::from(gram).wrapping_mul(multiplier) % modulus)
 }
 
-/// The lattice of all products of `values`, each scaled up so that the last coordinate, the
+/// The lattice of all products of `grams`, each scaled up so that the last coordinate, the
 /// multiplier itself, weighs next to nothing.
-fn reduce(values: impl ExactSizeIterator<Item = i128>, bits: u32) -> Option<Reduced> {
-    let count = values.len();
-    let scale = scale(count, bits);
-    let mut rows: Vec<Row> = Vec::with_capacity(count + 1);
-    for at in 0..count {
+fn reduce(grams: &[u64], bits: u32) -> Option<Reduced> {
+    let scale = scale(grams.len(), bits);
+    let mut rows: Vec<Row> = Vec::with_capacity(grams.len() + 1);
+    for at in 0..grams.len() {
         let mut row = [0; DIMENSIONS_MAX];
         row[at] = scale << bits;
         rows.push(row);
     }
     let mut row = [0; DIMENSIONS_MAX];
-    for (coordinate, value) in row.iter_mut().zip(values) {
-        *coordinate = scale * value;
+    for (coordinate, &gram) in row.iter_mut().zip(grams) {
+        *coordinate = scale * i128::from(gram);
     }
-    row[count] = 1;
+    row[grams.len()] = 1;
     rows.push(row);
     lattice::reduce(rows)
 }
@@ -279,24 +232,6 @@ fn low(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }
 
-fn small(value: usize) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a rate")]
-fn float(value: u64) -> f64 {
-    value as f64
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, not negative"
-)]
-fn per_mille(value: f64) -> u32 {
-    value.round() as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,9 +257,7 @@ mod tests {
                         let gram = &pattern.bytes[at..at + found.gram_bytes];
                         bytes[..found.gram_bytes].copy_from_slice(gram);
                         let loaded = load(&bytes) & found.fold.unwrap_or(!0);
-                        let product = loaded
-                            .wrapping_mul(found.multiplier)
-                            .wrapping_add(found.addend.unwrap_or_default());
+                        let product = loaded.wrapping_mul(found.multiplier);
                         assert!(product < found.limit, "{found:?}");
                         let known = found.products.iter().find(|known| known.0 == product);
                         assert!(known.is_some_and(|known| known.1 >= at), "{found:?}");

@@ -5,6 +5,8 @@
 //! it is a good one is not promised, and callers measure it. Every operation is exactly rounded,
 //! so the result is the same on every machine.
 
+use super::number::{dot, float, rounded};
+
 /// Most coordinates of a vector.
 pub(super) const DIMENSIONS_MAX: usize = 12;
 /// Most swaps and reductions of one call; those made here need a few hundred.
@@ -68,7 +70,7 @@ fn size_reduce(rows: &mut [Row], orthogonal: &mut [Orthogonal], at: usize) -> Op
             }
             changed = true;
             let row = rows[before];
-            subtract(&mut rows[at], integer(times), &row)?;
+            subtract(&mut rows[at], rounded(times), &row)?;
             let mu = orthogonal[before].mu;
             for (mine, its) in orthogonal[at].mu[..before].iter_mut().zip(mu) {
                 *mine -= times * its;
@@ -98,18 +100,13 @@ fn project(row: &Row, before: &[Orthogonal]) -> Orthogonal {
 }
 
 impl Reduced {
-    /// The basis, short vectors before long ones, roughly.
-    pub(super) fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
     /// A vector of the lattice near `target`. `None` if it leaves 128 bits.
     pub(super) fn near(&self, target: &Row) -> Option<Row> {
         let mut left = *target;
         for (row, orthogonal) in self.rows.iter().zip(&self.orthogonal).rev() {
             if orthogonal.norm > 0.0 {
                 let times = dot(&left.map(float), &orthogonal.star) / orthogonal.norm;
-                subtract(&mut left, integer(times.round()), row)?;
+                subtract(&mut left, rounded(times), row)?;
             }
         }
         let mut near = *target;
@@ -123,20 +120,6 @@ fn subtract(from: &mut Row, times: i128, row: &Row) -> Option<()> {
         *mine = mine.checked_sub(times.checked_mul(*its)?)?;
     }
     Some(())
-}
-
-fn dot(a: &[f64; DIMENSIONS_MAX], b: &[f64; DIMENSIONS_MAX]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
-}
-
-#[allow(clippy::cast_precision_loss, reason = "coefficients only need to be near")]
-fn float(value: i128) -> f64 {
-    value as f64
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "saturates, and checked_mul then refuses")]
-fn integer(value: f64) -> i128 {
-    value as i128
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod event;
 pub mod gram_interval;
 pub mod ir;
 mod lattice;
+mod number;
 pub mod pattern;
 pub mod plan;
 pub mod reference;

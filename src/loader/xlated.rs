@@ -17,6 +17,7 @@ use std::{
 use super::sys::object::ProgCode;
 use crate::assembler::{
     disasm::{self, Code},
+    encode::Raw,
     helper,
 };
 
@@ -85,33 +86,12 @@ impl Jited {
     }
 }
 
-/// The fields of one slot, as `struct bpf_insn` has them.
-struct Slot {
-    opcode: u8,
-    dst: u8,
-    src: u8,
-    off: i16,
-    imm: i32,
-}
-
-impl Slot {
-    fn of(b: [u8; 8]) -> Self {
-        Self {
-            opcode: b[0],
-            dst: b[1] & 0x0f,
-            src: b[1] >> 4,
-            off: i16::from_le_bytes([b[2], b[3]]),
-            imm: i32::from_le_bytes([b[4], b[5], b[6], b[7]]),
-        }
-    }
-
-    /// The address that a call goes to, if the symbol there is its name.
-    fn call_address(&self, base: u64, functions: &[u64]) -> Option<u64> {
-        match (self.opcode, self.src) {
-            (CALL, 1) => functions.get(usize::try_from(self.imm).ok()?).copied(),
-            (CALL, _) => Some(base.wrapping_add_signed(self.imm.into())),
-            _ => None,
-        }
+/// The address that a call goes to, if the symbol there is its name.
+fn call_address(slot: Raw, base: u64, functions: &[u64]) -> Option<u64> {
+    match (slot.opcode, slot.src) {
+        (CALL, 1) => functions.get(usize::try_from(slot.imm).ok()?).copied(),
+        (CALL, _) => Some(base.wrapping_add_signed(slot.imm.into())),
+        _ => None,
     }
 }
 
@@ -119,7 +99,7 @@ impl Slot {
 pub(super) fn lines(slots: &[[u8; 8]], functions: &[u64]) -> Vec<Line> {
     let base = Symbols::address_of(CALL_BASE);
     let calls = |base: u64| {
-        let address = |&slot: &[u8; 8]| Slot::of(slot).call_address(base, functions);
+        let address = |&slot: &[u8; 8]| call_address(Raw::from_bytes(slot), base, functions);
         slots.iter().filter_map(address).collect()
     };
     let symbols = Symbols::of(base.map(calls).unwrap_or_default());
@@ -131,8 +111,8 @@ fn text(slots: &[[u8; 8]], functions: &[u64], base: u64, symbols: &Symbols) -> V
     let mut at = 0;
     while let Some(&bytes) = slots.get(at) {
         let next = slots.get(at + 1).copied();
-        let slot = Slot::of(bytes);
-        let name = slot.call_address(base, functions).and_then(|address| symbols.name(address));
+        let slot = Raw::from_bytes(bytes);
+        let name = call_address(slot, base, functions).and_then(|address| symbols.name(address));
         let (text, count) = match (special(&slot, next, name, functions), next) {
             (Some(text), _) => (text, if slot.opcode == LOAD_IMM64 { 2 } else { 1 }),
             (None, next) => {
@@ -158,7 +138,7 @@ fn first(bytes: [u8; 8], next: Option<[u8; 8]>) -> Code {
 /// The text of an instruction with a register past `r10`: the verifier has one for itself, `r11`
 /// (since Linux 7.2 `r12`), which the kernel prints as any other.
 fn hidden_register(bytes: [u8; 8]) -> Option<String> {
-    let Slot { dst, src, .. } = Slot::of(bytes);
+    let Raw { dst, src, .. } = Raw::from_bytes(bytes);
     // Any registers will do that are not there: their names are replaced.
     let free = |taken: &[u8]| [9_u8, 8, 7].into_iter().find(|r| !taken.contains(r));
     let dst_as = if dst > 10 { free(&[src])? } else { dst };
@@ -191,12 +171,12 @@ fn hidden_register(bytes: [u8; 8]) -> Option<String> {
 
 /// The text of what only loaded programs have.
 fn special(
-    slot: &Slot,
+    slot: &Raw,
     next: Option<[u8; 8]>,
     name: Option<&str>,
     functions: &[u64],
 ) -> Option<String> {
-    let Slot { opcode, dst, src, off, imm } = *slot;
+    let Raw { opcode, dst, src, off, imm } = *slot;
     let text = match (opcode, src) {
         (CALL, 0) if helper::name_of(imm).is_some() => return None,
         // The place in the program is in `off`; `imm` counts the functions.
@@ -204,13 +184,13 @@ fn special(
             Some(name) => format!("call pc{off:+}#{name}"),
             None if functions.is_empty() => format!("call pc{off:+}"),
             None => {
-                let address = slot.call_address(0, functions).unwrap_or(0);
+                let address = call_address(*slot, 0, functions).unwrap_or(0);
                 format!("call pc{off:+}#{address:#x}")
             }
         },
         (CALL, _) => format!("call {}#{imm}", name.unwrap_or("unknown")),
         (LOAD_IMM64, 1) => format!("r{dst} = map[id:{imm}]"),
-        (LOAD_IMM64, 2) => format!("r{dst} = map[id:{imm}][0]+{}", Slot::of(next?).imm),
+        (LOAD_IMM64, 2) => format!("r{dst} = map[id:{imm}][0]+{}", Raw::from_bytes(next?).imm),
         (LOAD_IMM64, 4) => format!("r{dst} = subprog[{imm:+}]"),
         (NOSPEC, _) => "nospec".to_owned(),
         (MOVE, _) if off == PER_CPU => format!("r{dst} = &(void __percpu *)(r{src})"),

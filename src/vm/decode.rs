@@ -9,7 +9,7 @@
 use super::{forward::forward, trap::TrapReason};
 use crate::assembler::{
     Helper, Insn, Reg, Size, Width,
-    check::target_offset,
+    flow::target_offset,
     insn::{Alu, Bits, Callee, Imm64, Jmp, Operand, Swap},
 };
 

@@ -10,3 +10,5 @@ mod looks;
 mod small;
 mod support;
 mod windows;
+#[path = "../support/frames.rs"]
+mod wire;

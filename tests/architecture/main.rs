@@ -89,7 +89,6 @@ const CASTS_ALSO: &[(&str, &str, &str)] = &[
     ("src/compiler/byte_rank.rs", "] as usize", "a byte as an index, in a const fn"),
     ("src/compiler/byte_rank.rs", "at as u8", "a position below 255, in a const fn"),
     ("src/compiler/codegen/scope.rs", ") as i32", "16 bits to 32, in a const fn"),
-    ("src/compiler/gram_interval.rs", ") as u32", "a float has no other way to an integer"),
     ("src/compiler/codegen/set.rs", "TABLE_BYTES as usize", "an array length"),
     ("src/vm/decode.rs", "self as usize", "the discriminant of a field-less enum"),
     ("src/netlink/error.rs", "errno as i32", "the discriminants of nix's Errno are the numbers"),

@@ -11,16 +11,18 @@ mod churn;
 mod exceptions;
 mod fragments;
 mod guards;
+#[path = "../support/descriptors.rs"]
+mod open;
 mod program;
 mod replay;
 mod sockets;
 mod verdicts;
 mod wire;
 
-use std::fs;
 use std::sync::{Mutex, MutexGuard};
 
 use hardwire::netlink::Lab;
+use open::descriptors;
 
 /// Two hosts and a cable, for one test at a time. When it is dropped, nothing else that the test
 /// opened may be open any more.
@@ -42,18 +44,6 @@ impl Drop for Left {
             assert_eq!(descriptors(), self.before, "left behind");
         }
     }
-}
-
-/// What is open in this process, but for what `/proc` is being asked.
-fn descriptors() -> Vec<String> {
-    let mut open: Vec<String> = fs::read_dir("/proc/self/fd")
-        .expect("mounted")
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .map(|target| target.display().to_string())
-        .filter(|target| !target.starts_with("/proc/"))
-        .collect();
-    open.sort();
-    open
 }
 
 fn skip(why: &str) {

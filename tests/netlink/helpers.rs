@@ -1,9 +1,9 @@
 //! What the tests share: namespaces or a visible skip, programs to attach, and what is open.
 
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use std::{fs, io};
 
 use hardwire::netlink::link::READY_WAIT_MS_MAX;
 use hardwire::netlink::{Namespace, Socket, Veth};
@@ -37,19 +37,6 @@ pub(crate) fn namespace() -> Option<Namespace> {
 
 pub(crate) fn veth<'a>(name: &'a str, peer_name: &'a str) -> Veth<'a> {
     Veth { name, peer_name, peer_namespace: None, mtu: None }
-}
-
-/// Descriptors of this process, as what they refer to.
-pub(crate) fn descriptors() -> Vec<String> {
-    let mut open: Vec<String> = fs::read_dir("/proc/self/fd")
-        .expect("/proc")
-        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .map(|target| target.display().to_string())
-        // The directory that is being read.
-        .filter(|target| !target.starts_with("/proc/"))
-        .collect();
-    open.sort();
-    open
 }
 
 pub(crate) fn link_names(socket: &mut Socket) -> Vec<String> {

@@ -13,7 +13,8 @@ use nix::sys::socket::{
 use hardwire::netlink::message::Header;
 use hardwire::netlink::{Lab, LinkEvent, LinkWatch, Namespace, NetlinkError, Socket, Veth};
 
-use crate::helpers::{WAIT, alone, become_nobody, descriptors, link_names, namespace, veth};
+use crate::helpers::{WAIT, alone, become_nobody, link_names, namespace, veth};
+use crate::open::descriptors;
 
 #[test]
 fn a_new_namespace_has_only_loopback_and_it_is_down() {

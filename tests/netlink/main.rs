@@ -5,4 +5,6 @@
 
 mod helpers;
 mod links;
+#[path = "../support/descriptors.rs"]
+mod open;
 mod xdp;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Linkage, Member, TypeId, Writer, identifier};
 use crate::assembler::{
     Insn, Origin, Phase, ProgramImage, ProgramKind,
-    check::target_offset,
+    flow::target_offset,
     insn::{Callee, Imm64},
     listing::one_line,
 };

@@ -8,8 +8,8 @@ use super::{
 use crate::assembler::{
     Insn, ProgramImage,
     btf::FunctionInfo,
-    check::target_offset,
     encode,
+    flow::target_offset,
     insn::{Callee, Imm64},
 };
 

@@ -89,11 +89,11 @@ impl Problem {
 
     /// A kernel that could not be asked what it can do.
     pub(crate) fn of_probe(error: &ProbeError) -> Self {
-        let hint = match error {
-            ProbeError::Privilege { .. } => rights_hint(),
-            ProbeError::NoBpf | ProbeError::Kernel { .. } | ProbeError::Version { .. } | _ => None,
-        };
-        Self::of(error).hint_if(hint.or_else(|| error.hint()))
+        // The hint names all that the verb needs, and what probing lacks is among it.
+        if let (ProbeError::Privilege { .. }, Some(hint)) = (error, rights_hint()) {
+            return Self::new("this process may not ask the kernel what it can do").hint(hint);
+        }
+        Self::of(error).hint_if(error.hint())
     }
 
     /// Patterns that cannot be compiled together.

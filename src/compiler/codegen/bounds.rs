@@ -61,8 +61,7 @@ impl Gen<'_> {
     /// round equal to the second.
     pub(super) fn forget(&mut self, reg: Reg) {
         if !self.target.may_goto || !self.target.perfmon {
-            self.store_slot(frame::LAUNDER, reg);
-            self.load_slot(reg, frame::LAUNDER);
+            self.launder(reg);
         }
     }
 
@@ -73,7 +72,12 @@ impl Gen<'_> {
         if more != 0 {
             self.add(offset, more);
         }
-        self.store_slot(frame::LAUNDER, offset);
-        self.load_slot(offset, frame::LAUNDER);
+        self.launder(offset);
+    }
+
+    /// The verifier forgets what it knows of a 32-bit number.
+    pub(super) fn launder(&mut self, reg: Reg) {
+        self.store_slot(frame::LAUNDER, reg);
+        self.load_slot(reg, frame::LAUNDER);
     }
 }

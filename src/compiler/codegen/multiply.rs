@@ -17,7 +17,7 @@
 
 use super::{
     Gen,
-    frame::{LANE, LOW7, MASK, PAIR_A, PAIR_B, PTR},
+    frame::{LANE, LOW7, MASK, PAIR_A, PTR},
     int, off,
     pair::Needle,
 };
@@ -32,8 +32,6 @@ use crate::{
 
 /// What the products are multiplied by; borrowed from the pair test.
 const MULTIPLIER: Reg = PAIR_A;
-/// What is added to the products; borrowed from the pair test.
-const ADDEND: Reg = PAIR_B;
 /// What they must be below; borrowed from the pair test.
 const LIMIT: Reg = LOW7;
 /// Positions that one block covers, at most.
@@ -73,9 +71,6 @@ impl Gen<'_> {
         );
         self.asm.emit(Insn::load_imm64(MULTIPLIER, skip.multiplier));
         self.asm.emit(Insn::load_imm64(LIMIT, skip.limit));
-        if let Some(addend) = skip.addend {
-            self.asm.emit(Insn::load_imm64(ADDEND, addend));
-        }
         if let Some(fold) = skip.fold {
             self.asm.emit(Insn::load_imm64(MASK, fold));
         }
@@ -100,9 +95,6 @@ impl Gen<'_> {
                 self.asm.emit(Alu::And.reg(R0, MASK));
             }
             self.asm.emit(Alu::Mul.reg(R0, MULTIPLIER));
-            if skip.addend.is_some() {
-                self.asm.emit(Alu::Add.reg(R0, ADDEND));
-            }
             let label = self.asm.label();
             self.emit_branch(Jmp::Lt.reg(R0, LIMIT, label));
             labels.push(label);

@@ -184,8 +184,7 @@ impl Gen<'_> {
         self.say(Phase::Scan, "from here on by pairs of bytes");
         self.asm.bind(pairs);
         // Ways that lead here know different things of the offset; that is explored once, then.
-        self.store_slot(frame::LAUNDER, INNER);
-        self.load_slot(INNER, frame::LAUNDER);
+        self.launder(INNER);
         looks
     }
 

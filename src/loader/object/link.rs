@@ -10,7 +10,7 @@ use super::{
     maps::{Described, kernel_name},
 };
 use crate::assembler::{
-    self, Insn, Origin, Parts, Phase, ProgramImage, ProgramKind, check, encode,
+    self, Insn, Origin, Parts, Phase, ProgramImage, ProgramKind, check, encode, flow,
     image::Contents,
     insn::{Callee, Imm64},
     listing::one_line,
@@ -176,7 +176,7 @@ impl Linker<'_, '_> {
         {
             return unsupported("refers by number to what is not in the object");
         }
-        let Some(distance) = check::target_offset(&insn) else { return Ok(insn) };
+        let Some(distance) = flow::target_offset(&insn) else { return Ok(insn) };
         let next = i128::from(offset) + i128::from(SLOT_BYTES);
         let to = next + i128::from(distance) * i128::from(SLOT_BYTES);
         if is_call(&insn) {

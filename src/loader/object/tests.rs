@@ -90,7 +90,7 @@ fn functions_are_called_wherever_they_are() {
         let starts: Vec<_> = image.functions().iter().map(|f| f.slot).collect();
         for insn in image.insns() {
             if let Insn::Call(Callee::Local(_)) = insn {
-                assert!(crate::assembler::check::target_offset(insn).is_some());
+                assert!(crate::assembler::flow::target_offset(insn).is_some());
             }
         }
         assert!(starts.is_sorted());

@@ -15,7 +15,7 @@ use crate::Ending;
 use crate::engine;
 use crate::failure::{Failure, Problem};
 use crate::frame;
-use crate::options::{MatcherOptions, TargetOption, TypeWord};
+use crate::options::{MatcherOptions, TargetOption, TypeOption};
 use crate::output::{Output, Paint};
 
 const EXAMPLES: &str = "\
@@ -47,9 +47,8 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
-    entry: TypeWord,
+    #[command(flatten)]
+    kind: TypeOption,
     /// How many bytes are searched
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_value = "64,256,1500",
           value_parser = clap::value_parser!(u16).range(1..=60_000))]
@@ -69,7 +68,7 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    let entry = Entry::from(options.entry);
+    let entry = options.kind.entry();
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())

@@ -3,13 +3,13 @@
 use clap::Args;
 use hardwire::assembler::Target;
 use hardwire::compiler::estimate::Share;
-use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::compiler::{self, Compiled};
 use serde_json::{Map, Value, json};
 
 use crate::Ending;
 use crate::dump::{DumpOptions, Form};
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, TargetOption, TypeWord};
+use crate::options::{MatcherOptions, TargetOption, TypeOption};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -30,9 +30,8 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
-    entry: TypeWord,
+    #[command(flatten)]
+    kind: TypeOption,
     /// In which form, listing if nothing says it; --json means json
     #[arg(long, value_enum, value_name = "FORM")]
     emit: Option<Form>,
@@ -43,7 +42,7 @@ pub(crate) struct Options {
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let form = options.dump.form(options.emit, Form::Listing, output)?;
-    let entry = Entry::from(options.entry);
+    let entry = options.kind.entry();
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())

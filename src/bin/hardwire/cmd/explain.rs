@@ -15,7 +15,7 @@ use super::compile::{cost_as_json, plan_as_json};
 use crate::Ending;
 use crate::dump::maps_as_json;
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
+use crate::options::{MatcherOptions, Named, TargetOption, TypeOption};
 use crate::output::{Output, Paint, grouped};
 
 const EXAMPLES: &str = "\
@@ -52,9 +52,8 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
-    entry: TypeWord,
+    #[command(flatten)]
+    kind: TypeOption,
     /// Only this stage
     #[arg(long, value_enum)]
     stage: Option<Stage>,
@@ -70,7 +69,7 @@ struct Story<'a> {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    let entry = Entry::from(options.entry);
+    let entry = options.kind.entry();
     let (matcher, named) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())

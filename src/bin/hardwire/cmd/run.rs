@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hardwire::capture::Reader;
-use hardwire::compiler::Entry;
 use hardwire::compiler::event::Counter;
 use hardwire::compiler::ir::Outcome;
 use serde::Serialize;
@@ -17,7 +16,7 @@ use super::find::Found;
 use crate::Ending;
 use crate::engine::{Agreement, Answer, EngineWord, Form, Panel, Question};
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, Named, TargetOption, TypeWord};
+use crate::options::{MatcherOptions, Named, TargetOption, TypeOption};
 use crate::output::{Output, Paint};
 use crate::totals::{Summary, Totals};
 
@@ -42,9 +41,8 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// What kind of program
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
-    entry: TypeWord,
+    #[command(flatten)]
+    kind: TypeOption,
     /// Who answers
     #[arg(long, value_enum, default_value = "vm")]
     engine: EngineWord,
@@ -60,7 +58,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         let problem = problem.at("-f - --pcap -").hint("put one of them into a file");
         return Err(Failure::Usage(problem));
     }
-    let entry = Entry::from(options.entry);
+    let entry = options.kind.entry();
     let (matcher, named) = options.matcher.read(entry, output)?;
     // Opened before any engine starts: a mistyped name should not cost a load.
     let mut reader = open(&options.pcap)?;

@@ -7,4 +7,4 @@ pub(crate) mod target;
 
 pub(crate) use patterns::{Named, PatternOptions};
 pub(crate) use question::{MatcherOptions, ReportWord, ScopeWord};
-pub(crate) use target::{TargetOption, TypeWord};
+pub(crate) use target::{TargetOption, TypeOption, TypeWord};

@@ -17,6 +17,21 @@ pub(crate) enum TypeWord {
     Socket,
 }
 
+/// `--type` of verbs that compile.
+#[derive(Clone, Copy, Args)]
+pub(crate) struct TypeOption {
+    /// What kind of program
+    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    entry: TypeWord,
+}
+
+impl TypeOption {
+    /// Where the program will run.
+    pub(crate) fn entry(self) -> Entry {
+        self.entry.into()
+    }
+}
+
 impl From<TypeWord> for Entry {
     fn from(word: TypeWord) -> Self {
         match word {
