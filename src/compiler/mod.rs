@@ -7,6 +7,7 @@
 //! [`ProgramImage`]: crate::assembler::ProgramImage
 
 pub mod analysis;
+pub mod automaton;
 pub mod byte_rank;
 mod codegen;
 pub mod error;
