@@ -4,9 +4,7 @@
 //! The corpora are not part of the repository; without them these tests say so and pass.
 
 use hardwire::capture::Reader;
-use hardwire::compiler::ir::{
-    FRAME_BYTES_MAX, Matcher, Outcome, Pattern, Report, Scope, Verdicts, Window,
-};
+use hardwire::compiler::ir::{FRAME_BYTES_MAX, Matcher, Outcome, Pattern, Report, Scope, Verdicts};
 use hardwire::compiler::{reference, scope::Hook};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -85,12 +83,7 @@ fn literals(text: &str) -> Vec<Pattern> {
         }
         bytes
     };
-    let pattern = |(id, line)| Pattern {
-        id,
-        bytes: unescape(line),
-        ignore_case: false,
-        window: Window::default(),
-    };
+    let pattern = |(id, line)| Pattern::literal(id, unescape(line));
     (1..).zip(text.lines()).map(pattern).collect()
 }
 

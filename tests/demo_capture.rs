@@ -8,7 +8,7 @@ use etherparse::{
     PacketBuilder, PacketBuilderStep, TcpHeader, ip_number,
 };
 use hardwire::capture::{Reader, Resolution, Writer};
-use hardwire::compiler::ir::{Matcher, Pattern, Report, Scope, Verdicts, Window};
+use hardwire::compiler::ir::{Matcher, Pattern, Report, Scope, Verdicts};
 use hardwire::compiler::{reference, scope::Hook};
 use std::fmt::Write as _;
 use std::fs;
@@ -353,8 +353,7 @@ fn the_readme_lists_every_frame() {
 
 #[test]
 fn the_reference_finds_in_the_capture_what_the_readme_says() {
-    let window = Window::default();
-    let pattern = Pattern { id: 1, bytes: PATTERN.to_vec(), ignore_case: false, window };
+    let pattern = Pattern::literal(1, PATTERN);
     let matcher = Matcher {
         patterns: vec![pattern],
         scope: Scope::Payload,

@@ -7,7 +7,7 @@ use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
         self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdicts, Window},
+        ir::{Matcher, Pattern, Report, Scope, Verdicts},
     },
     loader::{LoadOptions, Program, host},
 };
@@ -34,7 +34,10 @@ fn sets() -> Vec<(String, Vec<Vec<u8>>)> {
                 let literals = patterns.expect("a set of the corpora").into_iter();
                 sets.push((
                     format!("set of {size}"),
-                    literals.map(|l| l.pattern.lower(1).expect("a literal").bytes).collect(),
+                    literals
+                        .map(|l| l.pattern.lower(1).expect("a literal"))
+                        .map(|p| p.as_literal().expect("a literal").bytes.clone())
+                        .collect(),
                 ));
             }
             Err(_) => eprintln!("skipped: the corpora are not here"),
@@ -44,7 +47,7 @@ fn sets() -> Vec<(String, Vec<Vec<u8>>)> {
 }
 
 fn pattern(bytes: &[u8], ignore_case: bool) -> Pattern {
-    Pattern { id: 0, bytes: bytes.to_vec(), ignore_case, window: Window::default() }
+    Pattern::literal(0, bytes).ignoring_case(ignore_case)
 }
 
 /// Estimate and truth.

@@ -11,7 +11,7 @@ use hardwire::{
     assembler::{ProgramImage, Target, dot, emit, listing::Listing, target::KernelVersion},
     compiler::{
         self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdicts, Window},
+        ir::{Matcher, Pattern, Report, Scope, Verdicts},
     },
 };
 
@@ -67,11 +67,9 @@ const CASES: &[Case] = &[
 ];
 
 fn compile(case: &Case) -> (ProgramImage, &'static str) {
-    let pattern = |(index, text): (usize, &&str)| Pattern {
-        id: u32::try_from(index + 1).expect("few"),
-        bytes: text.as_bytes().to_vec(),
-        ignore_case: case.ignore_case,
-        window: Window::default(),
+    let pattern = |(index, text): (usize, &&str)| {
+        let id = u32::try_from(index + 1).expect("few");
+        Pattern::literal(id, text.as_bytes()).ignoring_case(case.ignore_case)
     };
     let matcher = Matcher {
         patterns: case.literals.iter().enumerate().map(pattern).collect(),

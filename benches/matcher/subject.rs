@@ -6,7 +6,7 @@ use hardwire::{
     assembler::{ProgramImage, ProgramKind, Target},
     compiler::{
         self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
     loader::{LoadOptions, Map, Program, Update, btf, test_run},
 };
@@ -384,12 +384,7 @@ fn load(engine: Engine, literal: &[u8], image: &ProgramImage) -> Result<(Program
 
 fn image(engine: Engine, literal: &[u8], target: &Target) -> Result<Option<ProgramImage>, Failure> {
     if let Some(variant) = engine.variant() {
-        let pattern = Pattern {
-            id: 1,
-            bytes: literal.to_vec(),
-            ignore_case: variant.case,
-            window: Window::default(),
-        };
+        let pattern = Pattern::literal(1, literal).ignoring_case(variant.case);
         let matcher = Matcher {
             patterns: vec![pattern],
             scope: variant.scope,

@@ -13,7 +13,7 @@ use std::{
 use hardwire::{
     compiler::{
         self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
     loader::{
         LoadOptions, Program, features,
@@ -56,8 +56,7 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn program(entry: Entry) -> Result<Program, Box<dyn Error>> {
-    let pattern =
-        Pattern { id: 1, bytes: NEEDLE.to_vec(), ignore_case: false, window: Window::default() };
+    let pattern = Pattern::literal(1, NEEDLE);
     // A socket filter of a UDP socket sees no Ethernet header.
     let scope = if entry == Entry::Xdp { Scope::Payload } else { Scope::Raw };
     let verdicts = Verdicts { on_match: Verdict::Drop, ..Verdicts::default() };

@@ -1,6 +1,6 @@
 //! What a literal offers to a search: its rarest bytes.
 
-use super::{byte_rank::rank, ir::Pattern};
+use super::{byte_rank::rank, lower::Needle};
 
 /// Positions of the two bytes that are looked for first, ascending; equal only for one byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Pair {
 }
 
 /// How common a position is: a letter in either case counts both.
-fn commonness(pattern: &Pattern, at: usize) -> u32 {
+fn commonness(pattern: &Needle, at: usize) -> u32 {
     let byte = pattern.bytes[at];
     let plain = u32::from(rank(byte));
     if pattern.ignore_case && byte.is_ascii_alphabetic() {
@@ -30,7 +30,7 @@ fn commonness(pattern: &Pattern, at: usize) -> u32 {
 /// # Panics
 ///
 /// If the pattern is empty; the front ends refuse that.
-pub fn rarest_pair(pattern: &Pattern, reach: usize) -> Pair {
+pub fn rarest_pair(pattern: &Needle, reach: usize) -> Pair {
     let len = pattern.bytes.len().min(reach);
     assert!(len > 0, "an empty literal is refused by the front ends");
     let mut best = (u32::MAX, Pair { first: 0, second: len - 1 });
@@ -49,12 +49,9 @@ pub fn rarest_pair(pattern: &Pattern, reach: usize) -> Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compiler::ir::Window;
 
     fn pair(bytes: &[u8]) -> Pair {
-        let pattern =
-            Pattern { id: 1, bytes: bytes.to_vec(), ignore_case: false, window: Window::default() };
-        rarest_pair(&pattern, 64)
+        rarest_pair(&Needle::of_bytes(bytes, false), 64)
     }
 
     #[test]

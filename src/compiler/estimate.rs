@@ -12,7 +12,8 @@
 
 use super::{
     Entry,
-    ir::{Matcher, Pattern, Report, Scope, Window},
+    ir::{Matcher, Report, Scope, Window},
+    lower::{Lowered, Needle},
     number::{count, dot, float, rounded},
     plan::{Access, Pass, Plan},
 };
@@ -63,15 +64,16 @@ impl Estimate {
     /// Guess for the program `image` that was made of `plan`.
     pub(super) fn new(
         matcher: &Matcher,
+        lowered: &Lowered,
         entry: Entry,
         target: &Target,
         plan: &Plan,
         image: &ProgramImage,
     ) -> Self {
         let processed = if target.may_goto {
-            explored_once(matcher, entry, target, plan, image)
+            explored_once(matcher, lowered, entry, target, plan, image)
         } else {
-            counted(matcher, entry)
+            counted(lowered, entry)
         };
         let slots = u64::from(image.slot_count());
         Self {
@@ -116,6 +118,7 @@ const WITHOUT_PERFMON: f64 = 2.6;
 /// Loops with `may_goto`: every place is explored a few times, whatever the packet.
 fn explored_once(
     matcher: &Matcher,
+    lowered: &Lowered,
     entry: Entry,
     target: &Target,
     plan: &Plan,
@@ -130,14 +133,14 @@ fn explored_once(
     let looks = passes(|pass| matches!(pass, Pass::Pair { skip: Some(_), .. }));
     let sets = passes(|pass| matches!(pass, Pass::Set { .. }));
     let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
-    let any = |holds: fn(&Pattern) -> bool| flag(matcher.patterns.iter().any(holds));
+    let any = |holds: fn(&Needle) -> bool| flag(lowered.needles.iter().any(holds));
     let (scan, confirm) = (phase(Phase::Scan), phase(Phase::Confirm));
     let payload = flag(matcher.scope == Scope::Payload);
     let folds = any(|pattern| pattern.ignore_case);
     let direct = entry == Entry::Xdp && plan.access != Access::Windows;
     let sum = if sets > 0.0 {
         let weights = if direct { SETS_XDP } else { SETS_SOCKET };
-        let inside = count(matcher.patterns.len()) - pairs - looks;
+        let inside = count(lowered.needles.len()) - pairs - looks;
         let all = flag(matcher.report == Report::All);
         let single = pairs + looks;
         dot(
@@ -158,7 +161,7 @@ fn explored_once(
         let weights = if direct { LITERALS_XDP } else { LITERALS_SOCKET };
         let long = any(|pattern| pattern.bytes.len() > SHORT_BYTES_MAX);
         let windows =
-            count(matcher.patterns.iter().filter(|p| p.window != Window::default()).count());
+            count(lowered.needles.iter().filter(|p| p.window != Window::default()).count());
         dot(
             &weights,
             &[
@@ -173,7 +176,7 @@ fn explored_once(
                 folds * pairs,
                 folds * looks,
                 long * looks,
-                flag(matcher.patterns.len() > 1),
+                flag(lowered.needles.len() > 1),
                 windows,
             ],
         )
@@ -185,12 +188,12 @@ fn explored_once(
 
 /// Loops with a counter: every round of every block is explored, and in it every position compares
 /// all eight-byte pieces.
-pub(super) fn counted(matcher: &Matcher, entry: Entry) -> u64 {
+pub(super) fn counted(lowered: &Lowered, entry: Entry) -> u64 {
     let base = match entry {
         Entry::Xdp => 1_000,
         Entry::SocketFilter => 85_000,
     };
-    let one = |pattern: &Pattern| {
+    let one = |pattern: &Needle| {
         let (two_pieces, more_each) = match (entry, pattern.ignore_case) {
             (Entry::Xdp, false) => (195_000, 70_000),
             (Entry::Xdp, true) => (207_000, 121_000),
@@ -199,7 +202,7 @@ pub(super) fn counted(matcher: &Matcher, entry: Entry) -> u64 {
         };
         two_pieces + more_each * (pattern.bytes.len().div_ceil(8).saturating_sub(2) as u64)
     };
-    base + matcher.patterns.iter().map(one).sum::<u64>()
+    base + lowered.needles.iter().map(one).sum::<u64>()
 }
 
 /// Most branches that wait at once, if every instruction is explored once: the verifier goes on with

@@ -13,8 +13,8 @@
 //! The search for it may end anywhere; what is returned has been checked gram by gram.
 
 use super::{
-    ir::Pattern,
     lattice::{self, DIMENSIONS_MAX, Reduced, Row},
+    lower::Needle,
     number::{count, float, rounded, small},
     sample,
 };
@@ -61,7 +61,7 @@ const PAIR_COST: f64 = 8.6;
 const EXTRA_COST: f64 = 150.0;
 
 /// The cheapest test for `pattern`, or `None` if testing pairs of bytes is cheaper.
-pub fn find(pattern: &Pattern) -> Option<GramInterval> {
+pub fn find(pattern: &Needle) -> Option<GramInterval> {
     let len = pattern.bytes.len();
     let folds = pattern.ignore_case && pattern.bytes.iter().any(u8::is_ascii_alphabetic);
     let fold = folds.then_some(u64::from_le_bytes([!0x20; 8]));
@@ -112,7 +112,7 @@ impl Shape {
     }
 
     /// The best multiplier for the grams from `first` on, and how often anything else passes.
-    fn interval(&self, pattern: &Pattern, first: usize) -> Option<(f64, GramInterval)> {
+    fn interval(&self, pattern: &Needle, first: usize) -> Option<(f64, GramInterval)> {
         let Self { stride, gram_bytes, fold } = *self;
         let grams: Vec<u64> = (first..first + stride)
             .map(|at| load(&pattern.bytes[at..at + gram_bytes]) & fold.unwrap_or(!0))
@@ -235,10 +235,9 @@ fn low(value: u128) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compiler::ir::Window;
 
-    fn pattern(bytes: &[u8], ignore_case: bool) -> Pattern {
-        Pattern { id: 1, bytes: bytes.to_vec(), ignore_case, window: Window::default() }
+    fn pattern(bytes: &[u8], ignore_case: bool) -> Needle {
+        Needle::of_bytes(bytes, ignore_case)
     }
 
     /// Goal: the promise itself. Whatever stands around an occurrence, exactly the looks that

@@ -1,5 +1,7 @@
 //! What is to be found, where, and what then: the input of every engine.
 
+use regex_syntax::hir::Hir;
+
 /// Most bytes of one literal. Keeps every offset of generated code far inside 16 bits.
 pub const LITERAL_BYTES_MAX: usize = 1024;
 /// Most patterns of one program; bounded by the size of the map that counts their hits.
@@ -23,17 +25,75 @@ impl Window {
     }
 }
 
-/// One pattern: a literal byte string.
+/// A byte string.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Pattern {
-    /// Its number in the order of the command line, from 1.
-    pub id: u32,
+pub struct Literal {
     /// The bytes to find; never empty, at most [`LITERAL_BYTES_MAX`].
     pub bytes: Vec<u8>,
     /// Do ASCII letters match in either case?
     pub ignore_case: bool,
+}
+
+/// A regular language over bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    /// The expression: over bytes, without captures.
+    pub hir: Hir,
+    /// As it was written, for listings and messages.
+    pub text: String,
+}
+
+/// What is to be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// These bytes.
+    Literal(Literal),
+    /// What a regular expression, or a hex string with wildcards, stands for.
+    Regex(Expression),
+}
+
+/// One pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// Its number in the order of the command line, from 1.
+    pub id: u32,
+    /// What is to be found.
+    pub body: Body,
     /// Where an occurrence must lie.
     pub window: Window,
+}
+
+impl Pattern {
+    /// A literal that may lie anywhere in the scope.
+    pub fn literal(id: u32, bytes: impl Into<Vec<u8>>) -> Self {
+        let literal = Literal { bytes: bytes.into(), ignore_case: false };
+        Self { id, body: Body::Literal(literal), window: Window::default() }
+    }
+
+    /// The literal, if it is one.
+    pub fn as_literal(&self) -> Option<&Literal> {
+        match &self.body {
+            Body::Literal(literal) => Some(literal),
+            Body::Regex(_) => None,
+        }
+    }
+
+    /// The same, for a literal with ASCII letters in either case.
+    #[must_use]
+    pub fn ignoring_case(mut self, ignore_case: bool) -> Self {
+        match &mut self.body {
+            Body::Literal(literal) => literal.ignore_case = ignore_case,
+            // An expression says for each of its parts whether case matters.
+            Body::Regex(_) => {}
+        }
+        self
+    }
+
+    /// The same, inside `window`.
+    #[must_use]
+    pub fn within(self, window: Window) -> Self {
+        Self { window, ..self }
+    }
 }
 
 /// Which bytes of a frame are searched. The exact rules: [`scope`](super::scope).

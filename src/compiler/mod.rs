@@ -16,6 +16,7 @@ pub mod event;
 pub mod gram_interval;
 pub mod ir;
 mod lattice;
+pub mod lower;
 mod number;
 pub mod pattern;
 pub mod plan;
@@ -27,6 +28,7 @@ use crate::assembler::{ProgramImage, Target};
 
 pub use error::CompileError;
 pub use estimate::Estimate;
+pub use lower::Lowered;
 pub use plan::Plan;
 
 /// Where the program will run: what it gets and what it returns.
@@ -59,6 +61,8 @@ impl Default for Options {
 pub struct Compiled {
     /// What is loaded.
     pub image: ProgramImage,
+    /// What it searches.
+    pub lowered: Lowered,
     /// How it searches, and why so.
     pub plan: Plan,
     /// What it is expected to cost the verifier.
@@ -83,7 +87,8 @@ pub fn compile(
         });
     }
     for pattern in &matcher.patterns {
-        let bytes = pattern.bytes.len();
+        let ir::Body::Literal(literal) = &pattern.body else { continue };
+        let bytes = literal.bytes.len();
         if bytes == 0 {
             return Err(CompileError::Empty { what: "the literal" });
         }
@@ -92,10 +97,11 @@ pub fn compile(
             return Err(CompileError::TooLong { what: "the literal", bytes, limit });
         }
     }
-    let plan = plan::choose(matcher, entry, target, options)?;
-    let image = codegen::generate(matcher, entry, target, options, &plan)?;
-    let estimate = Estimate::new(matcher, entry, target, &plan, &image);
-    Ok(Compiled { image, plan, estimate })
+    let lowered = lower::lower(matcher)?;
+    let plan = plan::choose(&lowered, entry, target, options)?;
+    let image = codegen::generate(matcher, &lowered, entry, target, options, &plan)?;
+    let estimate = Estimate::new(matcher, &lowered, entry, target, &plan, &image);
+    Ok(Compiled { image, lowered, plan, estimate })
 }
 
 #[cfg(test)]
@@ -106,12 +112,7 @@ mod tests {
     /// Goal: a set that is too large says what to do about it.
     #[test]
     fn a_program_past_the_limit_of_the_target_tells_both_numbers_and_to_split_the_set() {
-        let pattern = |id| ir::Pattern {
-            id,
-            bytes: format!("pattern {id}").into_bytes(),
-            ignore_case: false,
-            window: ir::Window::default(),
-        };
+        let pattern = |id| ir::Pattern::literal(id, format!("pattern {id}"));
         let matcher = ir::Matcher {
             patterns: (1..=100).map(pattern).collect(),
             scope: ir::Scope::Payload,
@@ -128,12 +129,7 @@ mod tests {
     /// Goal: a program that can search fragments is given them, and no other is.
     #[test]
     fn a_program_takes_frames_of_several_buffers_if_it_searches_them() {
-        let pattern = ir::Pattern {
-            id: 1,
-            bytes: b"pattern".to_vec(),
-            ignore_case: false,
-            window: ir::Window::default(),
-        };
+        let pattern = ir::Pattern::literal(1, b"pattern");
         let matcher = ir::Matcher {
             patterns: vec![pattern],
             scope: ir::Scope::Payload,

@@ -6,7 +6,7 @@ use crate::assembler::Target;
 use super::{
     CompileError, Entry, Options, estimate,
     gram_interval::{self, GramInterval},
-    ir::Matcher,
+    lower::Lowered,
 };
 
 /// How the bytes are reached.
@@ -58,8 +58,8 @@ impl Gram {
 pub enum Pass {
     /// One literal by its rarest pair of bytes, eight positions at a time.
     Pair {
-        /// Position in [`Matcher::patterns`].
-        pattern: usize,
+        /// Position in [`Lowered::needles`].
+        needle: usize,
         /// The test that looks at fewer positions, before the pair test takes over; `None` where the
         /// literal is too short for it or the target has no `may_goto`.
         skip: Option<GramInterval>,
@@ -68,8 +68,8 @@ pub enum Pass {
     Set {
         /// What is looked at.
         gram: Gram,
-        /// Positions in [`Matcher::patterns`].
-        patterns: Vec<usize>,
+        /// Positions in [`Lowered::needles`].
+        needles: Vec<usize>,
     },
 }
 
@@ -117,7 +117,7 @@ impl Plan {
 ///
 /// [`CompileError::Target`] if this target cannot search so many patterns.
 pub fn choose(
-    matcher: &Matcher,
+    lowered: &Lowered,
     entry: Entry,
     target: &Target,
     options: &Options,
@@ -147,21 +147,21 @@ pub fn choose(
         });
     }
     if !target.may_goto {
-        counted_limits(matcher, entry, target)?;
+        counted_limits(lowered, entry, target)?;
     }
     let windows = access != Access::Direct { rest: false };
     let mut passes = Vec::new();
     for gram in [Gram::Four, Gram::Two, Gram::One] {
-        let group: Vec<usize> = (0..matcher.patterns.len())
-            .filter(|&i| Gram::of_len(matcher.patterns[i].bytes.len()) == gram)
+        let group: Vec<usize> = (0..lowered.needles.len())
+            .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
             .collect();
         if group.len() > PAIRS_MAX && windows && target.may_goto {
-            passes.push(Pass::Set { gram, patterns: group });
+            passes.push(Pass::Set { gram, needles: group });
         } else {
-            passes.extend(group.into_iter().map(|pattern| {
-                let literal = &matcher.patterns[pattern];
+            passes.extend(group.into_iter().map(|needle| {
+                let literal = &lowered.needles[needle];
                 let skip = target.may_goto.then(|| gram_interval::find(literal)).flatten();
-                Pass::Pair { pattern, skip }
+                Pass::Pair { needle, skip }
             }));
         }
     }
@@ -170,20 +170,19 @@ pub fn choose(
 }
 
 /// What loops with a counter can hold.
-fn counted_limits(matcher: &Matcher, entry: Entry, target: &Target) -> Result<(), CompileError> {
+fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<(), CompileError> {
     let refuse = |what: String, limit: String| {
         let why =
             format!("Linux {} has no may_goto (6.9 has), and without it {limit}", target.version);
         Err(CompileError::Target { what, why })
     };
-    if let Some(long) = matcher.patterns.iter().find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX)
-    {
+    if let Some(long) = lowered.needles.iter().find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
         let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
     }
-    let cost = estimate::counted(matcher, entry);
+    let cost = estimate::counted(lowered, entry);
     if cost > COUNTED_PROCESSED_MAX {
-        let patterns = matcher.patterns.len();
+        let patterns = lowered.needles.len();
         let what = if patterns == 1 { "this pattern" } else { "this set" };
         let limit = format!(
             "about {cost} instructions would be processed by the verifier; the limit is \
@@ -199,7 +198,7 @@ fn why(access: Access, passes: &[Pass], target: &Target) -> String {
     let in_sets: usize = passes
         .iter()
         .map(|p| match p {
-            Pass::Set { patterns, .. } => patterns.len(),
+            Pass::Set { needles, .. } => needles.len(),
             Pass::Pair { .. } => 0,
         })
         .sum();

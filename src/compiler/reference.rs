@@ -4,7 +4,7 @@
 //! code but the input, [`Matcher`], and gives what DESIGN means: the verdict of a frame, and the
 //! patterns that occur in it.
 
-use super::ir::{FRAME_BYTES_MAX, Match, Matcher, Outcome, Pattern, Report};
+use super::ir::{Body, FRAME_BYTES_MAX, Match, Matcher, Outcome, Pattern, Report};
 use super::scope::{Hook, scope_of};
 
 /// What becomes of `input`, seen by `hook`, and what was found in it.
@@ -46,10 +46,15 @@ pub fn first_end(pattern: &Pattern, scope: &[u8]) -> Option<usize> {
     let window_end = pattern.window.depth.map_or(scope.len(), |depth| {
         size(pattern.window.offset).saturating_add(size(depth)).min(scope.len())
     });
+    let literal = match &pattern.body {
+        Body::Literal(literal) => literal,
+        // No front end makes one yet.
+        Body::Regex(_) => return None,
+    };
     let mut start = size(pattern.window.offset);
-    while start + pattern.bytes.len() <= window_end {
-        let end = start + pattern.bytes.len();
-        if equal(&pattern.bytes, &scope[start..end], pattern.ignore_case) {
+    while start + literal.bytes.len() <= window_end {
+        let end = start + literal.bytes.len();
+        if equal(&literal.bytes, &scope[start..end], literal.ignore_case) {
             return Some(end);
         }
         start += 1;
@@ -89,7 +94,7 @@ mod tests {
     }
 
     fn pattern(id: u32, bytes: &[u8]) -> Pattern {
-        Pattern { id, bytes: bytes.to_vec(), ignore_case: false, window: Window::default() }
+        Pattern::literal(id, bytes)
     }
 
     fn raw(patterns: Vec<Pattern>, report: Report) -> Matcher {
@@ -114,9 +119,11 @@ mod tests {
                         let expected = window
                             .and_then(|window| window.find(needle))
                             .map(|at| offset + at + needle.len());
-                        let mut pattern = pattern(1, needle.as_bytes());
-                        pattern.window.offset = u32::try_from(offset).unwrap();
-                        pattern.window.depth = depth.map(|depth| u32::try_from(depth).unwrap());
+                        let window = Window {
+                            offset: u32::try_from(offset).unwrap(),
+                            depth: depth.map(|depth| u32::try_from(depth).unwrap()),
+                        };
+                        let pattern = pattern(1, needle.as_bytes()).within(window);
                         let found = first_end(&pattern, haystack.as_bytes());
                         assert_eq!(found, expected, "{needle} in {haystack}, {:?}", pattern.window);
                     }
@@ -135,8 +142,7 @@ mod tests {
             ("[", "{", false),
             ("\u{c4}", "\u{e4}", false),
         ] {
-            let mut pattern = pattern(1, needle.as_bytes());
-            pattern.ignore_case = true;
+            let pattern = pattern(1, needle.as_bytes()).ignoring_case(true);
             let found = first_end(&pattern, haystack.as_bytes()).is_some();
             assert_eq!(found, expected, "{needle} in {haystack}");
         }

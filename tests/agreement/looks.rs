@@ -7,6 +7,7 @@ use hardwire::{
         Entry,
         gram_interval::find,
         ir::{Pattern, Report, Scope, Window},
+        lower::Needle,
     },
 };
 
@@ -42,13 +43,18 @@ fn swap_case(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(|b| if b.is_ascii_alphabetic() { b ^ 0x20 } else { *b }).collect()
 }
 
+fn needle(pattern: &Pattern) -> Needle {
+    let literal = pattern.as_literal().expect("a literal");
+    Needle::of_literal(0, pattern.id, literal, pattern.window)
+}
+
 #[test]
 fn a_literal_among_its_own_pieces_is_found_wherever_it_stands() {
     let mut looked_for = 0;
     for bytes in literals() {
         for ignore_case in [false, true] {
-            let pattern = Pattern { ignore_case, ..literal(bytes.clone()) };
-            looked_for += usize::from(find(&pattern).is_some());
+            let pattern = literal(bytes.clone()).ignoring_case(ignore_case);
+            looked_for += usize::from(find(&needle(&pattern)).is_some());
             let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
             let hit = if ignore_case { swap_case(&bytes) } else { bytes.clone() };
             for entry in [Entry::Xdp, Entry::SocketFilter] {
@@ -75,9 +81,9 @@ fn a_literal_among_its_own_pieces_is_found_wherever_it_stands() {
 #[test]
 fn looks_keep_to_the_window_of_the_pattern() {
     let bytes = &SOURCE[..16];
-    assert!(find(&literal(bytes)).is_some());
+    assert!(find(&needle(&literal(bytes))).is_some());
     for (offset, depth) in [(0, Some(300)), (100, None), (250, Some(400)), (3, Some(16))] {
-        let pattern = Pattern { window: Window { offset, depth }, ..literal(bytes) };
+        let pattern = literal(bytes).within(Window { offset, depth });
         let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
         let newest = Target::newest();
         let windows_alone = Target { perfmon: false, ..newest.clone() };

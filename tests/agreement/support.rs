@@ -4,7 +4,7 @@ use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
         self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
     engine::{Engine, EngineError, Kernel, Reference, Vm, difference},
     loader::{LoadError, capability},
@@ -14,7 +14,7 @@ pub(crate) use crate::wire::tcp_frame;
 
 /// A plain literal; ids are given by [`matcher`].
 pub(crate) fn literal(bytes: impl Into<Vec<u8>>) -> Pattern {
-    Pattern { id: 0, bytes: bytes.into(), ignore_case: false, window: Window::default() }
+    Pattern::literal(0, bytes)
 }
 
 /// Patterns with ids in order, and verdicts that tell the outcomes apart.

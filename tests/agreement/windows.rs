@@ -18,8 +18,7 @@ use super::support::{Side, literal, matcher, tcp_frame};
 #[test]
 fn case_is_ignored_for_letters_and_for_nothing_else() {
     for needle in ["GET /Admin", "a", "{[@`", "Zz09-long-Literal-of-Many-Bytes", "aB3"] {
-        let mut pattern = literal(needle);
-        pattern.ignore_case = true;
+        let pattern = literal(needle).ignoring_case(true);
         let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
         for entry in [Entry::Xdp, Entry::SocketFilter] {
             let mut side = Side::new(&matcher, entry, &Target::newest());
@@ -85,8 +84,9 @@ fn pattern() -> impl Strategy<Value = Pattern> {
     ];
     let window = (0u32..40, prop::option::of(0u32..120))
         .prop_map(|(offset, depth)| Window { offset, depth });
-    (bytes, any::<bool>(), prop_oneof![3 => Just(Window::default()), 1 => window])
-        .prop_map(|(bytes, ignore_case, window)| Pattern { id: 0, bytes, ignore_case, window })
+    (bytes, any::<bool>(), prop_oneof![3 => Just(Window::default()), 1 => window]).prop_map(
+        |(bytes, ignore_case, window)| literal(bytes).ignoring_case(ignore_case).within(window),
+    )
 }
 
 /// Random sets on random payloads with planted patterns and near misses. The seed is fixed: the
@@ -110,7 +110,7 @@ fn random_sets_agree() {
         for _ in 0..60 {
             let (mut payload, plants) = payloads.new_tree(&mut runner).expect("bytes").current();
             for (which, at, spoil) in plants {
-                let mut bytes = which.get(&set).bytes.clone();
+                let mut bytes = which.get(&set).as_literal().expect("literals").bytes.clone();
                 if spoil {
                     *bytes.last_mut().expect("not empty") ^= 1;
                 }

@@ -92,7 +92,7 @@ impl Row {
 
 fn pattern(id: usize, bytes: &[u8], ignore_case: bool, window: Window) -> Pattern {
     let id = u32::try_from(id).expect("few patterns");
-    Pattern { id, bytes: bytes.to_vec(), ignore_case, window }
+    Pattern::literal(id, bytes).ignoring_case(ignore_case).within(window)
 }
 
 fn matcher(scope: Scope, report: Report, patterns: Vec<Pattern>) -> Matcher {
@@ -356,6 +356,7 @@ fn frames(matcher: &Matcher) -> Vec<Vec<u8>> {
 }
 
 fn plant(body: &mut [u8], pattern: &Pattern, way: usize, bytes: &mut Bytes) {
+    let pattern = pattern.as_literal().expect("literals");
     let (len, m) = (body.len(), pattern.bytes.len());
     let mut literal = pattern.bytes.clone();
     if pattern.ignore_case {

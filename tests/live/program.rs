@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use hardwire::assembler::ProgramImage;
 use hardwire::compiler::event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit};
-use hardwire::compiler::ir::{
-    Match, Matcher, Outcome, Pattern, Report, Scope, Verdict, Verdicts, Window,
-};
+use hardwire::compiler::ir::{Match, Matcher, Outcome, Pattern, Report, Scope, Verdict, Verdicts};
 use hardwire::compiler::{self, Entry};
 use hardwire::loader::link::{OnOccupied, XdpMode, XdpNetlink};
 use hardwire::loader::{LoadOptions, Program, features};
@@ -22,12 +20,7 @@ pub(crate) fn matcher(
     report: Report,
     verdicts: [Verdict; 3],
 ) -> Matcher {
-    let pattern = |(bytes, id): (&&[u8], u32)| Pattern {
-        id,
-        bytes: bytes.to_vec(),
-        ignore_case: false,
-        window: Window::default(),
-    };
+    let pattern = |(bytes, id): (&&[u8], u32)| Pattern::literal(id, *bytes);
     let [on_match, on_miss, out_of_scope] = verdicts;
     Matcher {
         patterns: patterns.iter().zip(1..).map(pattern).collect(),

@@ -108,12 +108,7 @@ fn compiled_programs_of_every_kind_carry_their_lines() {
             let matcher = ir::Matcher {
                 patterns: (1..)
                     .zip(literals)
-                    .map(|(id, bytes)| ir::Pattern {
-                        id,
-                        bytes: bytes.to_vec(),
-                        ignore_case: false,
-                        window: ir::Window::default(),
-                    })
+                    .map(|(id, bytes)| ir::Pattern::literal(id, *bytes))
                     .collect(),
                 scope: ir::Scope::Payload,
                 report: ir::Report::First,

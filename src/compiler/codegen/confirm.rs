@@ -7,7 +7,7 @@ use crate::{
         Reg::{self, R0, R1},
         Size,
     },
-    compiler::ir::Pattern,
+    compiler::lower::Needle,
 };
 
 /// A piece of a literal that one load compares.
@@ -22,7 +22,7 @@ pub(super) struct Piece {
 }
 
 /// Cut `pattern` into as few loads as possible; the last may overlap the one before.
-pub(super) fn pieces(pattern: &Pattern) -> Vec<Piece> {
+pub(super) fn pieces(pattern: &Needle) -> Vec<Piece> {
     let len = pattern.bytes.len();
     let size = match len {
         0..=1 => Size::B,
@@ -41,7 +41,7 @@ pub(super) fn pieces(pattern: &Pattern) -> Vec<Piece> {
     pieces
 }
 
-fn piece(pattern: &Pattern, at: usize, size: Size) -> Piece {
+fn piece(pattern: &Needle, at: usize, size: Size) -> Piece {
     let (mut value, mut fold) = (0, 0);
     let bytes = &pattern.bytes[at..at + usize::from(size.bytes())];
     for (shift, &byte) in bytes.iter().enumerate() {
@@ -64,7 +64,7 @@ impl Gen<'_> {
     /// for eight bytes, `r1` are lost.
     pub(super) fn compare(
         &mut self,
-        pattern: &Pattern,
+        pattern: &Needle,
         piece: Piece,
         base: Reg,
         at: i32,
@@ -101,13 +101,12 @@ impl Gen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compiler::ir::Window;
 
     #[test]
     fn pieces_cover_every_length_exactly() {
         for len in 1..=40 {
             let bytes: Vec<u8> = (b'!'..).take(len).collect();
-            let pattern = Pattern { id: 1, bytes, ignore_case: false, window: Window::default() };
+            let pattern = Needle::of_bytes(&bytes, false);
             let mut covered = vec![false; len];
             for piece in pieces(&pattern) {
                 for at in 0..usize::from(piece.size.bytes()) {
@@ -122,12 +121,7 @@ mod tests {
 
     #[test]
     fn only_letters_fold() {
-        let pattern = Pattern {
-            id: 1,
-            bytes: b"A[{z".to_vec(),
-            ignore_case: true,
-            window: Window::default(),
-        };
+        let pattern = Needle::of_bytes(b"A[{z", true);
         let [piece] = pieces(&pattern)[..] else { panic!("one piece") };
         assert_eq!(piece.fold.to_le_bytes()[..4], [0x20, 0, 0, 0x20]);
         assert_eq!(piece.value.to_le_bytes()[..4], *b"a[{z");

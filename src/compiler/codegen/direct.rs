@@ -10,7 +10,7 @@ use super::{
     entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, DATA_END, LANE, MASK, OFF, PTR},
     multiply::{self, Looks},
-    pair::{BlockExits, LaneCheck, Needle, Pending},
+    pair::{BlockExits, LaneCheck, Pending, Sought},
 };
 use crate::{
     assembler::{
@@ -47,7 +47,7 @@ struct Places {
 
 /// One direct scan of one literal.
 struct Scan<'n> {
-    needle: &'n Needle<'n>,
+    needle: &'n Sought<'n>,
     /// Does the pass end before the linear part may end?
     bounded: bool,
     rest: bool,
@@ -59,7 +59,7 @@ impl Gen<'_> {
     /// A pass of one literal over the linear part and, if `rest`, over what is behind it.
     pub(super) fn direct_pair(
         &mut self,
-        needle: &Needle,
+        needle: &Sought,
         first: bool,
         rest: bool,
         exits: PassExits,
@@ -103,7 +103,7 @@ impl Gen<'_> {
     }
 
     /// `OFF` = first byte of the pass; the slots `PASS_START` and `PASS_END`.
-    pub(super) fn pass_bounds(&mut self, needle: &Needle, first: bool, exits: PassExits) {
+    pub(super) fn pass_bounds(&mut self, needle: &Sought, first: bool, exits: PassExits) {
         self.say_of(Phase::Bounds, needle.pattern, "where the pattern may lie");
         let window = needle.pattern.window;
         // Right behind the walk the start is still in a register, and unknown to the verifier.
@@ -132,7 +132,7 @@ impl Gen<'_> {
         }
     }
 
-    fn direct_setup(&mut self, needle: &Needle, first: bool) {
+    fn direct_setup(&mut self, needle: &Sought, first: bool) {
         self.say(Phase::Scan, "the linear part");
         if !first {
             self.load_pointer(R6, frame::CTX);
@@ -157,7 +157,7 @@ impl Gen<'_> {
 
     /// The slot `LAST` = where the last block that reads `need` bytes of the pass begins; at `none`
     /// if there is no such block.
-    fn last_block(&mut self, needle: &Needle, need: i32, none: Label) {
+    fn last_block(&mut self, needle: &Sought, need: i32, none: Label) {
         self.load_slot(R0, needle.end_slot());
         self.emit_branch(Jmp::Lt.imm(R0, need, none));
         self.add(R0, -need);
@@ -210,11 +210,11 @@ impl Gen<'_> {
         if scan.rest { scan.places.rest } else { scan.exits.lost }
     }
 
-    fn offset_max(needle: &Needle) -> i32 {
+    fn offset_max(needle: &Sought) -> i32 {
         OFFSET_MAX - BLOCK - needle.len()
     }
 
-    fn block(needle: &Needle) -> i32 {
+    fn block(needle: &Sought) -> i32 {
         if needle.skip.is_some() { BLOCK_BEHIND_LOOKS } else { BLOCK }
     }
 
@@ -335,7 +335,7 @@ impl Gen<'_> {
             self.load_slot(R0, frame::START);
             self.asm.emit(Alu::Sub.reg(R2, R0));
         }
-        self.found(scan.needle.index, scan.exits.done);
+        self.found(scan.needle.pattern.index, scan.exits.done);
     }
 
     /// The first piece of a long literal matched: compare the rest once for all positions, and if
@@ -411,7 +411,7 @@ fn clamp(bound: u64) -> i32 {
     i32::try_from(bound.min(FAR)).expect("at most FAR")
 }
 
-impl Needle<'_> {
+impl Sought<'_> {
     /// The slot with the first byte of the pass.
     pub(super) fn start_slot(&self) -> i16 {
         if self.pattern.window.offset > 0 { frame::PASS_START } else { frame::START }

@@ -22,10 +22,11 @@ use crate::assembler::{
     Size, Target,
 };
 
-use self::pair::Needle;
+use self::pair::Sought;
 use super::{
     CompileError, Entry, Options, event,
-    ir::{Matcher, Pattern, Scope},
+    ir::{Matcher, Scope},
+    lower::{Lowered, Needle},
     plan::{Access, Pass, Plan},
 };
 
@@ -38,6 +39,7 @@ const SCRATCH_SLACK: i32 = 256;
 pub(super) struct Gen<'a> {
     asm: Assembler,
     matcher: &'a Matcher,
+    lowered: &'a Lowered,
     entry: Entry,
     target: &'a Target,
     options: &'a Options,
@@ -70,6 +72,7 @@ struct PassExits {
 /// Generate the program that `plan` describes.
 pub(super) fn generate(
     matcher: &Matcher,
+    lowered: &Lowered,
     entry: Entry,
     target: &Target,
     options: &Options,
@@ -90,6 +93,7 @@ pub(super) fn generate(
     let mut generation = Gen {
         asm,
         matcher,
+        lowered,
         entry,
         target,
         options,
@@ -161,7 +165,7 @@ impl Gen<'_> {
 
     /// The longest literal, in bytes; 1 if there is none.
     fn longest(&self) -> i32 {
-        let longest = self.matcher.patterns.iter().map(|p| p.bytes.len()).max().unwrap_or(1);
+        let longest = self.lowered.needles.iter().map(|n| n.bytes.len()).max().unwrap_or(1);
         int(longest)
     }
 
@@ -170,28 +174,27 @@ impl Gen<'_> {
     }
 
     /// Are all bytes of the frame in scope, so that the scope needs no end of its own?
-    fn whole_frame(&self, pattern: &Pattern) -> bool {
+    fn whole_frame(&self, pattern: &Needle) -> bool {
         self.matcher.scope != Scope::Payload
             && pattern.window.offset == 0
             && pattern.window.depth.is_none()
     }
 
     fn passes(&mut self, passes: &[Pass]) {
-        let matcher = self.matcher;
+        let lowered = self.lowered;
         for (number, pass) in passes.iter().enumerate() {
             let first = number == 0;
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
             match pass {
-                Pass::Pair { pattern: index, skip } => {
-                    let index = *index;
-                    let pattern = &matcher.patterns[index];
-                    let needle = Needle::new(index, pattern, skip.as_ref(), self.target);
+                Pass::Pair { needle, skip } => {
+                    let needle = &lowered.needles[*needle];
+                    let needle = Sought::new(needle, skip.as_ref(), self.target);
                     match self.access {
                         Access::Direct { rest } => self.direct_pair(&needle, first, rest, exits),
                         Access::Windows => self.window_pair(&needle, first, exits),
                     }
                 }
-                Pass::Set { gram, patterns } => self.set(*gram, patterns, first, exits),
+                Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
             }
             self.say(Phase::Scan, "a part could not be searched");
             self.asm.bind(exits.lost);
@@ -228,7 +231,7 @@ impl Gen<'_> {
         self.asm.origin(Origin::new(phase, text));
     }
 
-    fn say_of(&mut self, phase: Phase, pattern: &Pattern, text: impl Into<String>) {
+    fn say_of(&mut self, phase: Phase, pattern: &Needle, text: impl Into<String>) {
         self.asm.origin(Origin::of_pattern(phase, pattern.id, text));
     }
 

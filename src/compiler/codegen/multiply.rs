@@ -19,7 +19,7 @@ use super::{
     Gen,
     frame::{LANE, LOW7, MASK, PAIR_A, PTR},
     int, off,
-    pair::Needle,
+    pair::Sought,
 };
 use crate::{
     assembler::{
@@ -61,7 +61,7 @@ pub(super) fn need(skip: &GramInterval) -> i32 {
 
 impl Gen<'_> {
     /// Load the constants of the looks.
-    pub(super) fn multiply_constants(&mut self, needle: &Needle, skip: &GramInterval) {
+    pub(super) fn multiply_constants(&mut self, needle: &Sought, skip: &GramInterval) {
         let (stride, bytes) = (skip.stride, skip.gram_bytes);
         let grams = &needle.pattern.bytes[skip.first..skip.first + stride + bytes - 1];
         self.say_of(
@@ -79,7 +79,7 @@ impl Gen<'_> {
     /// The looks of one block behind `PTR`; `r0` is lost.
     pub(super) fn looks(
         &mut self,
-        needle: &Needle,
+        needle: &Sought,
         skip: &GramInterval,
         [head, pairs]: [Label; 2],
         offset: Reg,
@@ -103,7 +103,7 @@ impl Gen<'_> {
     }
 
     /// The out-of-line code of looks: is the product one of the literal's?
-    pub(super) fn looked(&mut self, needle: &Needle, skip: &GramInterval, looks: Looks) {
+    pub(super) fn looked(&mut self, needle: &Sought, skip: &GramInterval, looks: Looks) {
         let stride = int(skip.stride);
         let check = self.asm.label();
         self.say_of(Phase::Confirm, needle.pattern, "which look it was");

@@ -24,7 +24,7 @@ use crate::{
     compiler::{
         analysis::{Pair, rarest_pair},
         gram_interval::GramInterval,
-        ir::Pattern,
+        lower::Needle,
         plan::COUNTED_LITERAL_BYTES_MAX,
     },
 };
@@ -44,20 +44,18 @@ const FIRST_FOLD: Reg = R1;
 const SECOND_FOLD: Reg = PAIR_B;
 
 /// One literal, ready to be searched.
-pub(super) struct Needle<'a> {
+pub(super) struct Sought<'a> {
     inline_bytes_max: usize,
-    pub(super) index: usize,
-    pub(super) pattern: &'a Pattern,
+    pub(super) pattern: &'a Needle,
     pub(super) pair: Pair,
     pub(super) pieces: Vec<Piece>,
     /// What is looked for before the pair is.
     pub(super) skip: Option<&'a GramInterval>,
 }
 
-impl<'a> Needle<'a> {
+impl<'a> Sought<'a> {
     pub(super) fn new(
-        index: usize,
-        pattern: &'a Pattern,
+        pattern: &'a Needle,
         skip: Option<&'a GramInterval>,
         target: &Target,
     ) -> Self {
@@ -65,7 +63,7 @@ impl<'a> Needle<'a> {
         // The shared code restarts a block, which a counted loop must pay for round by round.
         let inline_bytes_max =
             if target.may_goto { INLINE_BYTES_MAX } else { COUNTED_LITERAL_BYTES_MAX };
-        Self { inline_bytes_max, index, pattern, pair, pieces: pieces(pattern), skip }
+        Self { inline_bytes_max, pattern, pair, pieces: pieces(pattern), skip }
     }
 
     pub(super) fn len(&self) -> i32 {
@@ -127,7 +125,7 @@ pub(super) struct Pending {
 
 impl Gen<'_> {
     /// Load the constants of the pair test. `MASK` only if the needle folds.
-    pub(super) fn pair_constants(&mut self, needle: &Needle) {
+    pub(super) fn pair_constants(&mut self, needle: &Sought) {
         let (a, b) = (needle.pair.first, needle.pair.second);
         self.say_of(
             Phase::Scan,
@@ -147,7 +145,7 @@ impl Gen<'_> {
     }
 
     /// One word: bit 7 of a lane of `dst` is clear where both bytes may be right.
-    fn pair_word(&mut self, needle: &Needle, dst: Reg, at: i32) {
+    fn pair_word(&mut self, needle: &Sought, dst: Reg, at: i32) {
         let (a, b) = (int(needle.pair.first), int(needle.pair.second));
         self.asm.emit(Size::DW.load(dst, PTR, off(at + a)));
         if a == b {
@@ -165,7 +163,7 @@ impl Gen<'_> {
     /// Positions `from .. from + bytes` behind `PTR`. `r0`, `r1` and `r4` are lost.
     pub(super) fn pair_block(
         &mut self,
-        needle: &Needle,
+        needle: &Sought,
         from: i32,
         bytes: i32,
         check: LaneCheck,
@@ -193,13 +191,13 @@ impl Gen<'_> {
     }
 
     /// The out-of-line code of blocks: each position's first piece, then what follows.
-    pub(super) fn candidates(&mut self, needle: &Needle, pending: Vec<Pending>) {
+    pub(super) fn candidates(&mut self, needle: &Sought, pending: Vec<Pending>) {
         for group in pending {
             self.candidate_group(needle, &group);
         }
     }
 
-    fn candidate_group(&mut self, needle: &Needle, group: &Pending) {
+    fn candidate_group(&mut self, needle: &Sought, group: &Pending) {
         let first = needle.pieces[0];
         let fast = needle.second_in_register();
         self.say_of(
@@ -251,7 +249,7 @@ impl Gen<'_> {
     }
 
     /// Give the registers that candidates borrowed from the scan their constants back.
-    fn restore(&mut self, needle: &Needle) {
+    fn restore(&mut self, needle: &Sought) {
         if needle.second_in_register().is_some() && needle.pattern.ignore_case {
             let bytes = &needle.pattern.bytes;
             self.asm.emit(Insn::load_imm64(PAIR_A, broadcast(bytes[needle.pair.first])));
@@ -262,7 +260,7 @@ impl Gen<'_> {
     /// The first piece is at `lane`: check the position, compare the rest.
     fn candidate(
         &mut self,
-        needle: &Needle,
+        needle: &Sought,
         group: &Pending,
         lane: i32,
         there: Label,

@@ -26,7 +26,7 @@ use crate::{
         Size,
     },
     compiler::{
-        ir::Pattern,
+        lower::Needle,
         plan::{Access, Gram},
     },
 };
@@ -42,11 +42,11 @@ const HASH_BITS: u32 = 11;
 struct Grams<'a> {
     size: Size,
     fold: u32,
-    literals: BTreeMap<u32, Vec<(usize, &'a Pattern)>>,
+    literals: BTreeMap<u32, Vec<&'a Needle>>,
 }
 
 impl<'a> Grams<'a> {
-    fn new(patterns: &'a [Pattern], gram: Gram, members: &[usize]) -> Self {
+    fn new(patterns: &'a [Needle], gram: Gram, members: &[usize]) -> Self {
         let size = match gram {
             Gram::One => Size::B,
             Gram::Two => Size::H,
@@ -63,7 +63,7 @@ impl<'a> Grams<'a> {
             let mut bytes = [0; 4];
             bytes[..gram.bytes()].copy_from_slice(&patterns[index].bytes[..gram.bytes()]);
             let key = u32::from_le_bytes(bytes) | fold;
-            literals.entry(key).or_default().push((index, &patterns[index]));
+            literals.entry(key).or_default().push(&patterns[index]);
         }
         Self { size, fold, literals }
     }
@@ -84,8 +84,8 @@ impl<'a> Grams<'a> {
 impl Gen<'_> {
     /// A pass over all literals of one gram size.
     pub(super) fn set(&mut self, gram: Gram, members: &[usize], first: bool, exits: PassExits) {
-        let matcher = self.matcher;
-        let grams = Grams::new(&matcher.patterns, gram, members);
+        let lowered = self.lowered;
+        let grams = Grams::new(&lowered.needles, gram, members);
         let walk = Walk {
             shortest: int(gram.bytes()),
             end_slot: frame::END,
@@ -195,8 +195,8 @@ impl Gen<'_> {
         self.tree(&labels, miss);
         for ((_, literals), (_, label)) in leaves.iter().zip(&labels) {
             self.asm.bind(*label);
-            for (index, pattern) in literals.iter() {
-                self.member(*index, pattern);
+            for pattern in *literals {
+                self.member(pattern);
             }
             self.goto(miss);
         }
@@ -226,7 +226,7 @@ impl Gen<'_> {
     }
 
     /// Compare one literal at `PTR`, and note it.
-    fn member(&mut self, index: usize, pattern: &Pattern) {
+    fn member(&mut self, pattern: &Needle) {
         let next = self.asm.label();
         let len = int(pattern.bytes.len());
         self.say_of(Phase::Bounds, pattern, format!("{len} bytes left, inside the window"));
@@ -252,7 +252,7 @@ impl Gen<'_> {
             self.member_position();
             self.add(R2, len);
         }
-        self.found(index, next);
+        self.found(pattern.index, next);
         self.asm.bind(next);
     }
 

@@ -10,7 +10,7 @@ use super::{
     Gen, PassExits, WINDOW_BYTES,
     frame::{self, INNER, LANE, OFF, PTR},
     multiply::{self, Looks},
-    pair::{BlockExits, LaneCheck, Needle},
+    pair::{BlockExits, LaneCheck, Sought},
 };
 use crate::{
     assembler::{
@@ -150,7 +150,7 @@ impl Gen<'_> {
     }
 
     /// A pass of one literal where the packet can only be read through windows.
-    pub(super) fn window_pair(&mut self, needle: &Needle, first: bool, exits: PassExits) {
+    pub(super) fn window_pair(&mut self, needle: &Sought, first: bool, exits: PassExits) {
         self.pass_bounds(needle, first, exits);
         let start = self.asm.label();
         if first {
@@ -162,7 +162,7 @@ impl Gen<'_> {
     }
 
     /// Looks at every few positions of the window, as far as full blocks of them go.
-    fn window_looks(&mut self, needle: &Needle, skip: &GramInterval, lost: Label) -> Looks {
+    fn window_looks(&mut self, needle: &Sought, skip: &GramInterval, lost: Label) -> Looks {
         let need = multiply::need(skip);
         let (head, pairs) = (self.asm.label(), self.asm.label());
         // A short window is not worth the constants.
@@ -204,7 +204,7 @@ impl Gen<'_> {
     }
 
     /// The rest of a frame whose linear part was scanned directly, from offset `OFF` on.
-    pub(super) fn window_rest(&mut self, needle: &Needle, rest: Label, exits: PassExits) {
+    pub(super) fn window_rest(&mut self, needle: &Sought, rest: Label, exits: PassExits) {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
         self.find_scratch(exits.lost);
@@ -213,7 +213,7 @@ impl Gen<'_> {
 
     fn window_scan(
         &mut self,
-        needle: &Needle,
+        needle: &Sought,
         skip: Option<&GramInterval>,
         block: i32,
         ready: Option<Label>,
@@ -267,7 +267,7 @@ impl Gen<'_> {
     }
 
     /// The bytes are there; do all of them belong to the packet?
-    fn window_hit(&mut self, needle: &Needle, hit: Label, exits: PassExits) {
+    fn window_hit(&mut self, needle: &Sought, hit: Label, exits: PassExits) {
         self.say_of(Phase::Bounds, needle.pattern, "stale bytes behind the packet do not count");
         self.asm.bind(hit);
         self.load_slot(R0, frame::WIN);
@@ -283,10 +283,10 @@ impl Gen<'_> {
             self.load_slot(R0, frame::START);
             self.asm.emit(Alu::Sub.reg(R2, R0));
         }
-        self.found(needle.index, exits.done);
+        self.found(needle.pattern.index, exits.done);
     }
 
-    fn window_long(&mut self, needle: &Needle, long: Label, hit: Label, walk: &Walk) {
+    fn window_long(&mut self, needle: &Sought, long: Label, hit: Label, walk: &Walk) {
         if !self.asm.refers_to(long) {
             self.asm.bind(long);
             return;

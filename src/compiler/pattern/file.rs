@@ -88,7 +88,10 @@ mod tests {
         let lines = parse(text).expect("a good file");
         lines
             .into_iter()
-            .map(|line| (line.number, line.pattern.lower(1).expect("a good line").bytes))
+            .map(|line| (line.number, line.pattern.lower(1).expect("a good line")))
+            .map(|(number, pattern)| {
+                (number, pattern.as_literal().expect("literals").bytes.clone())
+            })
             .collect()
     }
 

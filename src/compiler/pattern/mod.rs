@@ -62,7 +62,7 @@ impl Written {
                 });
             }
         };
-        Ok(Pattern { id, bytes, ignore_case: self.ignore_case, window: self.window })
+        Ok(Pattern::literal(id, bytes).ignoring_case(self.ignore_case).within(self.window))
     }
 }
 

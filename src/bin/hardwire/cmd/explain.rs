@@ -6,7 +6,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{Phase, ProgramImage, Target};
 use hardwire::compiler::estimate::Share;
-use hardwire::compiler::ir::{Matcher, Pattern, Report};
+use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
 use hardwire::compiler::plan::{Access, Pass};
 use hardwire::compiler::{self, Compiled, Entry, Estimate};
 use serde_json::{Value, json};
@@ -156,8 +156,8 @@ impl Story<'_> {
 
     fn pass(&self, pass: &Pass) -> String {
         match pass {
-            Pass::Pair { pattern, skip } => {
-                let id = self.matcher.patterns.get(*pattern).map_or(0, |pattern| pattern.id);
+            Pass::Pair { needle, skip } => {
+                let id = self.compiled.lowered.needles.get(*needle).map_or(0, |needle| needle.id);
                 let pair = format!("#{id} by its rarest pair of bytes, 8 positions at a time");
                 let Some(skip) = skip else { return pair };
                 let (stride, bytes) = (skip.stride, skip.gram_bytes);
@@ -168,8 +168,8 @@ impl Story<'_> {
                      its rarest pair of bytes from the first gram on that is there"
                 )
             }
-            Pass::Set { gram, patterns } => {
-                format!("{} patterns by their first {} bytes", patterns.len(), gram.bytes())
+            Pass::Set { gram, needles } => {
+                format!("{} literals by their first {} bytes", needles.len(), gram.bytes())
             }
         }
     }
@@ -225,11 +225,16 @@ impl Story<'_> {
         let Matcher { scope, report, verdicts, .. } = self.matcher;
         let patterns = self.named.iter().map(|named| {
             let pattern = &named.pattern;
+            let (bytes, regex, ignore_case) = match &pattern.body {
+                Body::Literal(literal) => (Some(hex(&literal.bytes)), None, literal.ignore_case),
+                Body::Regex(expression) => (None, Some(expression.hir.to_string()), false),
+            };
             json!({
                 "id": pattern.id,
                 "place": named.place,
-                "bytes": hex(&pattern.bytes),
-                "ignore_case": pattern.ignore_case,
+                "bytes": bytes,
+                "regex": regex,
+                "ignore_case": ignore_case,
                 "offset": pattern.window.offset,
                 "depth": pattern.window.depth,
             })
@@ -268,13 +273,16 @@ impl Story<'_> {
 
 /// The bytes of a pattern and what else holds for it.
 fn bytes(pattern: &Pattern) -> String {
-    let shown = &pattern.bytes[..pattern.bytes.len().min(BYTES_SHOWN_MAX)];
-    let spaced: Vec<_> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
-    let more = if shown.len() < pattern.bytes.len() { " ..." } else { "" };
-    let mut text = format!("{} bytes: {}{more}", pattern.bytes.len(), spaced.join(" "));
-    if pattern.ignore_case {
-        text.push_str(", in either case");
-    }
+    let mut text = match &pattern.body {
+        Body::Literal(Literal { bytes, ignore_case }) => {
+            let shown = &bytes[..bytes.len().min(BYTES_SHOWN_MAX)];
+            let spaced: Vec<_> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+            let more = if shown.len() < bytes.len() { " ..." } else { "" };
+            let case = if *ignore_case { ", in either case" } else { "" };
+            format!("{} bytes: {}{more}{case}", bytes.len(), spaced.join(" "))
+        }
+        Body::Regex(expression) => format!("expression: {}", expression.hir),
+    };
     let window = pattern.window;
     match window.end() {
         Some(end) => {

@@ -194,7 +194,8 @@ impl Named {
 
     /// A window that is legal, but that no occurrence fits into.
     fn warn_if_impossible(&self, output: &Output) {
-        let bytes = self.pattern.bytes.len() as u64;
+        let Some(literal) = self.pattern.as_literal() else { return };
+        let bytes = literal.bytes.len() as u64;
         let window = self.pattern.window;
         let first_end = u64::from(window.offset) + bytes;
         let (id, place) = (self.pattern.id, &self.place);
@@ -332,7 +333,10 @@ mod tests {
     #[test]
     fn ids_follow_the_command_line_across_kinds() {
         let named = parse(&["-x", "62", "-e", "a", "-x", "63", "-e", "d"]);
-        let bytes: Vec<_> = named.iter().map(|n| (n.pattern.id, n.pattern.bytes.clone())).collect();
+        let bytes: Vec<_> = named
+            .iter()
+            .map(|n| (n.pattern.id, n.pattern.as_literal().expect("a literal").bytes.clone()))
+            .collect();
         let want = [(1, "b"), (2, "a"), (3, "c"), (4, "d")];
         assert_eq!(bytes, want.map(|(id, text)| (id, text.as_bytes().to_vec())));
     }
@@ -357,7 +361,13 @@ mod tests {
             let got: Vec<_> = parse(line)
                 .iter()
                 .map(|n| &n.pattern)
-                .map(|p| (p.ignore_case, p.window.offset, p.window.depth))
+                .map(|p| {
+                    (
+                        p.as_literal().expect("a literal").ignore_case,
+                        p.window.offset,
+                        p.window.depth,
+                    )
+                })
                 .collect();
             assert_eq!(got, *want, "{line:?}");
         }
@@ -366,7 +376,10 @@ mod tests {
     #[test]
     fn values_may_begin_with_a_hyphen() {
         let named = parse(&["-e", "-e", "-e", "--json", "-e", "-"]);
-        let bytes: Vec<_> = named.iter().map(|n| n.pattern.bytes.as_slice()).collect();
+        let bytes: Vec<_> = named
+            .iter()
+            .map(|n| n.pattern.as_literal().expect("a literal").bytes.as_slice())
+            .collect();
         assert_eq!(bytes, [&b"-e"[..], b"--json", b"-"]);
     }
 }

@@ -3,7 +3,7 @@
 use hardwire::assembler::listing::{self, Line};
 use hardwire::assembler::origin::{Origin, Phase};
 use hardwire::assembler::{ProgramImage, Target};
-use hardwire::compiler::ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window};
+use hardwire::compiler::ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts};
 use hardwire::compiler::{self, Compiled, Entry};
 
 use super::story::Story;
@@ -20,12 +20,7 @@ const EXCERPT: [(Phase, usize); 3] = [(Phase::Scan, 2), (Phase::Confirm, 4), (Ph
 
 /// Drop what carries one of `patterns`, pass the rest.
 pub(super) fn dropping(patterns: &[&[u8]]) -> Matcher {
-    let pattern = |(id, bytes): (u32, &&[u8])| Pattern {
-        id,
-        bytes: bytes.to_vec(),
-        ignore_case: false,
-        window: Window::default(),
-    };
+    let pattern = |(id, bytes): (u32, &&[u8])| Pattern::literal(id, *bytes);
     Matcher {
         patterns: (1..).zip(patterns).map(pattern).collect(),
         scope: Scope::Payload,
