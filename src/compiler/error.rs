@@ -46,6 +46,16 @@ pub enum CompileError {
         /// [`LITERAL_BYTES_MAX`](super::ir::LITERAL_BYTES_MAX).
         limit: usize,
     },
+    /// A pattern that becomes too large when it is written out.
+    #[error("{what} has {positions} positions; the limit is {limit}")]
+    TooManyPositions {
+        /// "the regular expression, with its repetitions written out,".
+        what: &'static str,
+        /// How many bytes, classes and assertions it has.
+        positions: usize,
+        /// [`POSITIONS_MAX`](super::pattern::regex::POSITIONS_MAX).
+        limit: usize,
+    },
     /// More patterns than one program can count.
     #[error("{patterns} patterns; the limit of one program is {limit}")]
     TooManyPatterns {
@@ -96,6 +106,7 @@ impl CompileError {
             Self::Syntax { span, .. } | Self::NotSupported { span, .. } => Some(span),
             Self::Empty { .. }
             | Self::TooLong { .. }
+            | Self::TooManyPositions { .. }
             | Self::TooManyPatterns { .. }
             | Self::ProgramTooLarge { .. }
             | Self::Target { .. }
@@ -109,6 +120,7 @@ impl CompileError {
             Self::Syntax { hint, .. } | Self::NotSupported { hint, .. } => Some(hint),
             Self::Empty { .. } => Some("write at least one byte"),
             Self::TooLong { .. } => Some("search for a part of it that is rare enough"),
+            Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
             Self::Target { .. } => {

@@ -10,6 +10,7 @@
 pub mod file;
 pub mod hex;
 pub mod literal;
+pub mod regex;
 
 use super::error::CompileError;
 use super::ir::{LITERAL_BYTES_MAX, Pattern, Window};
