@@ -47,7 +47,7 @@ pub(super) fn of_syntax(text: &Text, error: &ast::Error) -> CompileError {
             },
         ),
         Kind::EscapeHexEmpty | Kind::EscapeHexInvalid | Kind::EscapeHexInvalidDigit => {
-            return syntax(text, whole_escape(characters, span), "bad escape".into(), HEX_DIGITS);
+            return syntax(text, back_to('\\', characters, span), "bad escape".into(), HEX_DIGITS);
         }
         Kind::EscapeUnexpectedEof => {
             ("an escape with nothing behind it".into(), "write \\\\ for a backslash")
@@ -56,7 +56,9 @@ pub(super) fn of_syntax(text: &Text, error: &ast::Error) -> CompileError {
         Kind::RepetitionCountUnclosed
         | Kind::RepetitionCountDecimalEmpty
         | Kind::DecimalEmpty
-        | Kind::DecimalInvalid => ("a bad repetition".into(), BRACE),
+        | Kind::DecimalInvalid => {
+            return syntax(text, back_to('{', characters, span), "a bad repetition".into(), BRACE);
+        }
         Kind::RepetitionCountInvalid => {
             ("a repetition whose least count is above its most".into(), "swap the two numbers")
         }
@@ -99,7 +101,9 @@ pub(super) fn of_syntax(text: &Text, error: &ast::Error) -> CompileError {
             (error.kind().to_string(), "the flags are i, m, s, x, U and R, once each")
         }
         // Kinds are added as the syntax grows; what the parser says of them must do.
-        other => (other.to_string(), "the syntax is that of the Rust crate regex"),
+        other @ (Kind::CaptureLimitExceeded | _) => {
+            (other.to_string(), "the syntax is that of the Rust crate regex")
+        }
     };
     syntax(text, span, what, hint)
 }
@@ -116,7 +120,7 @@ pub(super) fn of_meaning(text: &Text, error: &hir::Error) -> CompileError {
         | Kind::UnicodePerlClassNotFound
         | Kind::UnicodeCaseUnavailable => unicode_class(text, span),
         // Kinds are added as the syntax grows; what the translator says of them must do.
-        other => {
+        other @ (Kind::InvalidUtf8 | Kind::InvalidLineTerminator | _) => {
             let hint = "the syntax is that of the Rust crate regex, over bytes";
             syntax(text, span, other.to_string(), hint)
         }
@@ -213,9 +217,10 @@ fn escape(piece: &str) -> &'static str {
     }
 }
 
-/// The escape of which only the bad digit is underlined.
-fn whole_escape(characters: &str, span: Range<usize>) -> Range<usize> {
-    let start = characters.get(..span.end).and_then(|before| before.rfind('\\'));
+/// `span` with all in front of it from the last `opening` on: the parser points at the character
+/// that it did not expect.
+fn back_to(opening: char, characters: &str, span: Range<usize>) -> Range<usize> {
+    let start = characters.get(..span.end).and_then(|before| before.rfind(opening));
     start.unwrap_or(span.start)..span.end
 }
 
