@@ -24,48 +24,58 @@ pub(super) const DATA_END: Reg = Reg::R3;
 /// Window scan: offset of the block in the window.
 pub(super) const INNER: Reg = Reg::R3;
 
+// What every pass leaves alone stands at the top of the stack, so that a pass may use all below
+// for a table of its own.
+
 /// Start of the scope in the frame, u32.
 pub(super) const START: i16 = -4;
+/// Did any pass find something? One byte, in the unused half of a slot: not its lowest byte, where
+/// the verifier would remember it.
+pub(super) const FOUND: i16 = -7;
+/// Was any pass unable to search everything? One byte.
+pub(super) const LOST: i16 = -6;
+/// Does the scope go beyond the longest frame that is searched? One byte.
+pub(super) const TOO_LONG: i16 = -5;
 /// Exclusive end of the scope in the frame, u32.
 pub(super) const END: i16 = -12;
 /// Length of the frame, u32.
 pub(super) const LEN: i16 = -20;
-/// Did any pass find something? u32.
-pub(super) const FOUND: i16 = -28;
-/// Was any pass unable to search everything? u32.
-pub(super) const LOST: i16 = -36;
-/// Valid bytes of the current window, u32.
-pub(super) const WIN: i16 = -44;
+/// A number on its way through the stack, so that the verifier forgets it, u32.
+pub(super) const LAUNDER: i16 = -28;
+/// The context, pointer.
+pub(super) const CTX: i16 = -40;
 /// Key for map lookups, u32.
-pub(super) const KEY: i16 = -52;
+pub(super) const KEY: i16 = -44;
+/// Where the match ends that is being noted, u32. The key is stored behind it and makes the verifier
+/// forget it.
+pub(super) const NOTED_END: i16 = -48;
+/// This CPU's counters, pointer.
+pub(super) const COUNTERS: i16 = -56;
+/// Valid bytes of the current window, u32.
+pub(super) const WIN: i16 = -60;
+/// This CPU's scratch memory, pointer.
+pub(super) const SCRATCH: i16 = -72;
+
+// From here on what a pass keeps for itself.
+
 /// Position of a candidate in its block, plus one, u32. Plus one, because the verifier remembers a
 /// stored zero and nothing else.
-pub(super) const LANE: i16 = -60;
-/// A number on its way through the stack, so that the verifier forgets it, u32.
-pub(super) const LAUNDER: i16 = -68;
+pub(super) const LANE: i16 = -76;
 /// First byte of the pass: the scope narrowed by the pattern's window, u32.
-pub(super) const PASS_START: i16 = -76;
+pub(super) const PASS_START: i16 = -84;
 /// Exclusive end of the pass, u32.
-pub(super) const PASS_END: i16 = -84;
-/// Does the scope go beyond the longest frame that is searched? u32.
-pub(super) const TOO_LONG: i16 = -92;
+pub(super) const PASS_END: i16 = -92;
 /// Where the blocks of a direct scan end: with the pass, or with the linear part. u32.
 pub(super) const BLOCKS_END: i16 = -100;
-/// The context, pointer.
-pub(super) const CTX: i16 = -112;
-/// This CPU's counters, pointer.
-pub(super) const COUNTERS: i16 = -120;
 /// First byte of the packet, pointer.
-pub(super) const DATA: i16 = -128;
-/// This CPU's scratch memory, pointer.
-pub(super) const SCRATCH: i16 = -136;
+pub(super) const DATA: i16 = -112;
 /// Round counter of the outer loop where there is no `may_goto`, u64 (remembered on purpose).
-pub(super) const ROUND: i16 = -144;
+pub(super) const ROUND: i16 = -120;
 /// Round counter of the inner loop where there is no `may_goto`, u64.
-pub(super) const ROUND_INNER: i16 = -152;
+pub(super) const ROUND_INNER: i16 = -128;
 /// Last offset at which a block of the current loop ends inside the pass, u32.
-pub(super) const LAST: i16 = -156;
+pub(super) const LAST: i16 = -132;
 /// First byte of the bit table of a set.
-pub(super) const TABLE: i16 = -160 - TABLE_BYTES;
+pub(super) const TABLE: i16 = -136 - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

@@ -49,6 +49,8 @@ pub(super) struct Gen<'a> {
     scratch: Option<i32>,
     exits: Exits,
     note: Label,
+    /// Does a pass need all of the stack, so that functions can have none of it?
+    stack_is_full: bool,
 }
 
 /// Where a frame's way ends.
@@ -103,6 +105,7 @@ pub(super) fn generate(
         scratch: None,
         exits,
         note,
+        stack_is_full: false,
     };
     // Without the flag the driver refuses large frames, and generic mode copies each of them into
     // one piece. Programs that search only the linear part are not for such frames.
@@ -202,7 +205,7 @@ impl Gen<'_> {
                 if !self.several() {
                     self.goto(self.exits.unsearched);
                 } else {
-                    self.asm.emit(Size::W.store_imm(R10, frame::LOST, 1));
+                    self.asm.emit(Size::B.store_imm(R10, frame::LOST, 1));
                     // A jump, because old kernels refuse to fall into a place visited before.
                     self.goto(exits.done);
                 }
@@ -212,14 +215,14 @@ impl Gen<'_> {
         self.say(Phase::Verdict, "end of the search");
         if self.several() {
             if self.matcher.report == super::ir::Report::All {
-                self.load_slot(R0, frame::FOUND);
+                self.asm.emit(Size::B.load(R0, R10, frame::FOUND));
                 self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.matched));
             }
-            self.load_slot(R0, frame::LOST);
+            self.asm.emit(Size::B.load(R0, R10, frame::LOST));
             self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
         }
         if self.has_windows() {
-            self.load_slot(R0, frame::TOO_LONG);
+            self.asm.emit(Size::B.load(R0, R10, frame::TOO_LONG));
             self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
         }
         self.goto(self.exits.missed);

@@ -31,8 +31,19 @@ impl Gen<'_> {
     /// [`Report::First`] this is the end of the program, else of the pass or whatever follows at
     /// `then`. `r0` to `r5` are lost.
     pub(super) fn found(&mut self, index: usize, then: Label) {
-        if self.counters.is_some() {
-            self.set_imm(R1, super::int(index));
+        if let Some(hits) = self.hits {
+            if self.stack_is_full {
+                self.store_slot(frame::NOTED_END, R2);
+                self.asm.emit(Size::W.store_imm(R10, frame::KEY, super::int(index)));
+                self.mov(R2, R10);
+                self.add(R2, frame::KEY.into());
+                self.asm.load_map(R1, hits);
+                self.asm.emit(Insn::call(Helper::MapLookupElem));
+                self.mov(R1, R0);
+                self.load_slot(R2, frame::NOTED_END);
+            } else {
+                self.set_imm(R1, super::int(index));
+            }
             self.load_pointer(R3, frame::COUNTERS);
             self.asm.emit(Branch::call(self.note));
         }
@@ -42,7 +53,7 @@ impl Gen<'_> {
                 self.goto(self.exits.matched);
             }
             Report::All => {
-                self.asm.emit(Size::W.store_imm(R10, frame::FOUND, 1));
+                self.asm.emit(Size::B.store_imm(R10, frame::FOUND, 1));
                 self.goto(then);
             }
         }
@@ -117,7 +128,8 @@ impl Gen<'_> {
     }
 
     /// `note(r1 = index, r2 = end, r3 = counters)`: once per frame and pattern one more hit; of
-    /// several ends in a frame the smallest stays.
+    /// several ends in a frame the smallest stays. Where the caller has taken all of the stack, `r1`
+    /// is the address of the hits, or 0: the sum of both stacks has one limit.
     fn note_function(&mut self) {
         const INDEX: i16 = -4;
         const NOTED_END: i16 = -16;
@@ -129,18 +141,25 @@ impl Gen<'_> {
         }
         self.say(Phase::Report, "note a match: hits of the pattern, its end in this frame");
         self.asm.function("note", self.note);
-        self.store_slot(INDEX, R1);
-        self.store_pointer(NOTED_END, R2);
-        self.asm.emit(Size::DW.load(R3, R3, Self::counter_offset(Counter::Frames)));
-        self.store_pointer(FRAME, R3);
-        self.mov(R2, R10);
-        self.add(R2, INDEX.into());
-        self.asm.load_map(R1, hits);
-        self.asm.emit(Insn::call(Helper::MapLookupElem));
+        let frames = Self::counter_offset(Counter::Frames);
         let (out, first, store) = (self.asm.label(), self.asm.label(), self.asm.label());
-        self.emit_branch(Jmp::Eq.imm(R0, 0, out));
-        self.load_pointer(R1, FRAME);
-        self.load_pointer(R2, NOTED_END);
+        if self.stack_is_full {
+            self.mov(R0, R1);
+            self.emit_branch(Jmp::Eq.imm(R0, 0, out));
+            self.asm.emit(Size::DW.load(R1, R3, frames));
+        } else {
+            self.store_slot(INDEX, R1);
+            self.store_pointer(NOTED_END, R2);
+            self.asm.emit(Size::DW.load(R3, R3, frames));
+            self.store_pointer(FRAME, R3);
+            self.mov(R2, R10);
+            self.add(R2, INDEX.into());
+            self.asm.load_map(R1, hits);
+            self.asm.emit(Insn::call(Helper::MapLookupElem));
+            self.emit_branch(Jmp::Eq.imm(R0, 0, out));
+            self.load_pointer(R1, FRAME);
+            self.load_pointer(R2, NOTED_END);
+        }
         self.asm.emit(Size::DW.load(R3, R0, HIT_FRAME));
         self.emit_branch(Jmp::Ne.reg(R3, R1, first));
         self.asm.emit(Size::DW.load(R3, R0, HIT_END));

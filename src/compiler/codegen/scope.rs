@@ -90,8 +90,8 @@ impl Gen<'_> {
             self.limit_end();
         }
         if self.several() {
-            self.store_slot(frame::FOUND, ZERO);
-            self.store_slot(frame::LOST, ZERO);
+            self.asm.emit(Size::B.store(R10, frame::FOUND, ZERO));
+            self.asm.emit(Size::B.store(R10, frame::LOST, ZERO));
         }
     }
 
@@ -99,9 +99,9 @@ impl Gen<'_> {
     fn limit_end(&mut self) {
         let fits = self.asm.label();
         let limit = i32::try_from(FRAME_BYTES_MAX).expect("65,535");
-        self.store_slot(frame::TOO_LONG, ZERO);
+        self.asm.emit(Size::B.store(R10, frame::TOO_LONG, ZERO));
         self.emit_branch(Jmp::Le.imm(CURSOR_END, limit, fits));
-        self.asm.emit(Size::W.store_imm(R10, frame::TOO_LONG, 1));
+        self.asm.emit(Size::B.store_imm(R10, frame::TOO_LONG, 1));
         self.asm.emit(Size::W.store_imm(R10, frame::END, limit));
         self.asm.bind(fits);
     }
