@@ -18,7 +18,7 @@ use crate::compiler::{
     Entry,
     event::Counters,
     ir::{Match, Matcher, Outcome, Report, Verdict},
-    reference,
+    reference::Obvious,
     scope::Hook,
 };
 
@@ -43,14 +43,14 @@ pub trait Engine {
 /// The obvious matcher.
 #[derive(Debug)]
 pub struct Reference<'a> {
-    matcher: &'a Matcher,
+    obvious: Obvious<'a>,
     entry: Entry,
 }
 
 impl<'a> Reference<'a> {
     /// The reference for programs that run at `entry`.
     pub fn new(matcher: &'a Matcher, entry: Entry) -> Self {
-        Self { matcher, entry }
+        Self { obvious: Obvious::new(matcher), entry }
     }
 }
 
@@ -64,7 +64,7 @@ impl Engine for Reference<'_> {
             Entry::Xdp => Hook::Xdp,
             Entry::SocketFilter => Hook::Skb { vlan_tag: false },
         };
-        let mut outcome = reference::search(self.matcher, input, hook);
+        let mut outcome = self.obvious.search(input, hook);
         if self.entry == Entry::SocketFilter {
             outcome.verdict =
                 if outcome.matches.is_empty() { Verdict::Drop } else { Verdict::Pass };

@@ -7,6 +7,12 @@
 //! It does not: find where a match begins, hold several patterns, or know about the window of a
 //! pattern. Who runs it decides which bytes it is given.
 
+mod build;
+mod minimise;
+mod run;
+
+pub use build::{BuildError, Limits, behind, in_front_of, scanning};
+
 /// Which way an automaton reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -30,7 +36,7 @@ pub enum Next {
 }
 
 /// Bytes that lead to one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Arm {
     /// The last byte of the arm; its first is the one behind the last of the arm before, or 0.
     pub last: u8,
@@ -39,7 +45,7 @@ pub struct Arm {
 }
 
 /// A state in which more bytes can be read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct State {
     /// Where each byte leads: ascending, neighbours lead to different places, the last ends with 255.
     pub arms: Vec<Arm>,
@@ -71,6 +77,6 @@ pub struct Automaton {
     pub start: Next,
     /// For scans that begin inside the scope (`--offset`): the state that reads the byte in front of
     /// the first one that may belong to a match, and leads to where the search begins.
-    /// [`Next::State`] always. `None` for automata that never begin so.
+    /// `None` for automata that begin at `start`; with it, `start` is [`Next::Dead`].
     pub behind: Option<usize>,
 }

@@ -1,65 +1,126 @@
 //! The obvious matcher: the oracle that every other engine is compared with.
 //!
-//! Every pattern is tried at every position, byte by byte. It shares nothing with the generated
-//! code but the input, [`Matcher`], and gives what DESIGN means: the verdict of a frame, and the
-//! patterns that occur in it.
+//! A literal is tried at every position, byte by byte; of an expression the set of places where a
+//! match may stand is moved through the scope. It shares nothing with the generated code but the
+//! input, [`Matcher`], and gives what DESIGN means: the verdict of a frame, and the patterns that
+//! occur in it.
 
-use super::ir::{Body, FRAME_BYTES_MAX, Match, Matcher, Outcome, Pattern, Report};
+mod expression;
+
+use super::ir::{Body, FRAME_BYTES_MAX, Literal, Match, Matcher, Outcome, Pattern, Report, Window};
 use super::scope::{Hook, scope_of};
+use expression::Places;
 
-/// What becomes of `input`, seen by `hook`, and what was found in it.
-///
-/// Of an input longer than [`FRAME_BYTES_MAX`] the first so many bytes are searched; if its scope
-/// reaches further and nothing was found, the outcome is not `searched`. With [`Report::First`]
-/// the match is the one that ends first, of several the one with the lowest id.
-pub fn search(matcher: &Matcher, input: &[u8], hook: Hook) -> Outcome {
-    let verdicts = matcher.verdicts;
-    let Some(scope) = scope_of(input, matcher.scope, hook) else {
-        let verdict = verdicts.out_of_scope;
-        return Outcome { in_scope: false, searched: true, verdict, matches: Vec::new() };
-    };
-    let limit = size(FRAME_BYTES_MAX);
-    let searchable = &input[scope.start.min(limit)..scope.end.min(limit)];
+/// A matcher that has read its expressions.
+pub struct Obvious<'m> {
+    matcher: &'m Matcher,
+    /// For each pattern what is tried.
+    wanted: Vec<Wanted<'m>>,
+}
 
-    let mut matches = Vec::new();
-    for pattern in &matcher.patterns {
-        if let Some(end) = first_end(pattern, searchable) {
-            let end = u32::try_from(end).expect("at most FRAME_BYTES_MAX bytes are searched");
-            matches.push(Match { id: pattern.id, end });
+enum Wanted<'m> {
+    Literal(&'m Literal),
+    Expression(Places),
+}
+
+impl std::fmt::Debug for Obvious<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Obvious").field(self.matcher).finish()
+    }
+}
+
+impl<'m> Obvious<'m> {
+    /// The reference for `matcher`, whose expressions come from the front ends: without Unicode
+    /// look-around, and with at most
+    /// [`POSITIONS_MAX`](super::pattern::regex::POSITIONS_MAX) positions each.
+    pub fn new(matcher: &'m Matcher) -> Self {
+        Self { matcher, wanted: matcher.patterns.iter().map(Wanted::new).collect() }
+    }
+
+    /// What becomes of `input`, seen by `hook`, and what was found in it.
+    ///
+    /// Of an input longer than [`FRAME_BYTES_MAX`] the first so many bytes are searched; if its scope
+    /// reaches further and nothing was found, the outcome is not `searched`. The end of the search
+    /// is no end of the scope: nothing is found there by `$`. With [`Report::First`] the match is the
+    /// one that ends first, of several the one with the lowest id.
+    pub fn search(&self, input: &[u8], hook: Hook) -> Outcome {
+        let verdicts = self.matcher.verdicts;
+        let Some(scope) = scope_of(input, self.matcher.scope, hook) else {
+            let verdict = verdicts.out_of_scope;
+            return Outcome { in_scope: false, searched: true, verdict, matches: Vec::new() };
+        };
+        let limit = size(FRAME_BYTES_MAX);
+        let searchable = scope.end.min(limit).saturating_sub(scope.start);
+
+        let mut matches = Vec::new();
+        for (pattern, wanted) in self.matcher.patterns.iter().zip(&self.wanted) {
+            if let Some(end) = wanted.first_end(&input[scope.clone()], searchable, pattern.window) {
+                let end = u32::try_from(end).expect("at most FRAME_BYTES_MAX bytes are searched");
+                matches.push(Match { id: pattern.id, end });
+            }
+        }
+        matches.sort();
+        if self.matcher.report == Report::First {
+            let first = matches.iter().copied().min_by_key(|found| (found.end, found.id));
+            matches = first.into_iter().collect();
+        }
+
+        let found = !matches.is_empty();
+        let verdict = if found { verdicts.on_match } else { verdicts.on_miss };
+        Outcome { in_scope: true, searched: found || scope.end <= limit, verdict, matches }
+    }
+}
+
+impl<'m> Wanted<'m> {
+    fn new(pattern: &'m Pattern) -> Self {
+        match &pattern.body {
+            Body::Literal(literal) => Self::Literal(literal),
+            Body::Regex(expression) => Self::Expression(Places::new(&expression.hir)),
         }
     }
-    matches.sort();
-    if matcher.report == Report::First {
-        let first = matches.iter().copied().min_by_key(|found| (found.end, found.id));
-        matches = first.into_iter().collect();
-    }
 
-    let found = !matches.is_empty();
-    let verdict = if found { verdicts.on_match } else { verdicts.on_miss };
-    Outcome { in_scope: true, searched: found || scope.end <= limit, verdict, matches }
+    /// The smallest end of an occurrence in the first `searchable` bytes of `scope`.
+    fn first_end(&self, scope: &[u8], searchable: usize, window: Window) -> Option<usize> {
+        let start = size(window.offset);
+        let end = window.depth.map_or(usize::MAX, |depth| start.saturating_add(size(depth)));
+        let window = start..end.min(scope.len()).min(searchable);
+        match self {
+            // All occurrences of a literal have the same length: the first has the smallest end.
+            Self::Literal(Literal { bytes, ignore_case }) => window
+                .clone()
+                .map(|start| start..start + bytes.len())
+                .take_while(|place| place.end <= window.end)
+                .find(|place| equal(bytes, &scope[place.clone()], *ignore_case))
+                .map(|place| place.end),
+            Self::Expression(places) => places.first_end(scope, window),
+        }
+    }
+}
+
+/// [`Obvious::search`], for one input.
+pub fn search(matcher: &Matcher, input: &[u8], hook: Hook) -> Outcome {
+    Obvious::new(matcher).search(input, hook)
 }
 
 /// The smallest exclusive end of an occurrence of `pattern` in `scope`, inside its window.
-///
-/// All occurrences of a literal have the same length, so the first one has the smallest end.
 pub fn first_end(pattern: &Pattern, scope: &[u8]) -> Option<usize> {
-    let window_end = pattern.window.depth.map_or(scope.len(), |depth| {
-        size(pattern.window.offset).saturating_add(size(depth)).min(scope.len())
-    });
-    let literal = match &pattern.body {
-        Body::Literal(literal) => literal,
-        // No front end makes one yet.
-        Body::Regex(_) => return None,
-    };
-    let mut start = size(pattern.window.offset);
-    while start + literal.bytes.len() <= window_end {
-        let end = start + literal.bytes.len();
-        if equal(&literal.bytes, &scope[start..end], literal.ignore_case) {
-            return Some(end);
-        }
-        start += 1;
+    Wanted::new(pattern).first_end(scope, scope.len(), pattern.window)
+}
+
+/// Says where a pattern ends first, apart from frames and windows of its own.
+#[cfg(test)]
+pub(crate) struct Finder(Places);
+
+#[cfg(test)]
+impl Finder {
+    pub(crate) fn new(hir: &regex_syntax::hir::Hir) -> Self {
+        Self(Places::new(hir))
     }
-    None
+
+    /// The smallest end of a match inside `window`.
+    pub(crate) fn first_end(&self, scope: &[u8], window: std::ops::Range<usize>) -> Option<usize> {
+        self.0.first_end(scope, window)
+    }
 }
 
 fn equal(pattern: &[u8], bytes: &[u8], ignore_case: bool) -> bool {
