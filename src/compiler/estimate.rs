@@ -112,6 +112,8 @@ const LITERALS_SOCKET: [f64; 13] = [
 const SETS_XDP: [f64; 9] = [504.28, -143.75, -1994.18, 1568.69, 5.35, 4.51, 22.63, -2.63, 13.00];
 const SETS_SOCKET: [f64; 9] =
     [695.18, -1456.10, -2566.98, -88.74, 12.67, 3.12, 60.03, -0.43, 56.24];
+/// What is around automata: a constant, the walk to the payload.
+const STATES: [f64; 2] = [100.0, 1300.0];
 /// Without `CAP_PERFMON` states must be equal to be pruned, which they are a little later.
 const WITHOUT_PERFMON: f64 = 2.6;
 
@@ -124,8 +126,13 @@ fn explored_once(
     plan: &Plan,
     image: &ProgramImage,
 ) -> u64 {
+    let of_scans = |id: u32| lowered.scans.iter().any(|scan| scan.id == id);
     let phase = |phase: Phase| {
-        count((0..image.insns().len()).filter(|&at| image.origin(at).phase == phase).count())
+        let counts = |&at: &usize| {
+            let origin = image.origin(at);
+            origin.phase == phase && !origin.pattern.is_some_and(of_scans)
+        };
+        count((0..image.insns().len()).filter(counts).count())
     };
     let passes =
         |wanted: fn(&Pass) -> bool| count(plan.passes.iter().filter(|p| wanted(p)).count());
@@ -138,7 +145,10 @@ fn explored_once(
     let payload = flag(matcher.scope == Scope::Payload);
     let folds = any(|pattern| pattern.ignore_case);
     let direct = entry == Entry::Xdp && plan.access != Access::Windows;
-    let sum = if sets > 0.0 {
+    let states: u64 = plan.passes.iter().map(|pass| states_cost(lowered, pass)).sum();
+    let sum = if lowered.needles.is_empty() {
+        dot(&STATES, &[1.0, payload])
+    } else if sets > 0.0 {
         let weights = if direct { SETS_XDP } else { SETS_SOCKET };
         let inside = count(lowered.needles.len()) - pairs - looks;
         let all = flag(matcher.report == Report::All);
@@ -181,9 +191,18 @@ fn explored_once(
             ],
         )
     };
+    let sum = sum + count(usize::try_from(states).unwrap_or(usize::MAX));
     let sum = if target.perfmon { sum } else { sum * WITHOUT_PERFMON };
     // Every instruction is reached, or the verifier would refuse the program.
     u64::try_from(rounded(sum)).unwrap_or(0).max(image.insns().len() as u64)
+}
+
+/// What the automaton of `pass` costs, if it has one.
+fn states_cost(lowered: &Lowered, pass: &Pass) -> u64 {
+    match pass {
+        Pass::Pair { .. } | Pass::Set { .. } => 0,
+        Pass::States { scan, shape } => shape.cost(&lowered.scans[*scan].automaton).processed,
+    }
 }
 
 /// Loops with a counter: every round of every block is explored, and in it every position compares

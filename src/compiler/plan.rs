@@ -4,7 +4,9 @@
 use crate::assembler::Target;
 
 use super::{
-    CompileError, Entry, Options, estimate,
+    CompileError, Entry, Options,
+    automaton::shape::Shape,
+    estimate,
     gram_interval::{self, GramInterval},
     lower::Lowered,
 };
@@ -71,6 +73,13 @@ pub enum Pass {
         /// Positions in [`Lowered::needles`].
         needles: Vec<usize>,
     },
+    /// One automaton, every byte of the scope.
+    States {
+        /// Position in [`Lowered::scans`].
+        scan: usize,
+        /// The form of its code.
+        shape: Shape,
+    },
 }
 
 /// What will be generated, and why.
@@ -96,12 +105,14 @@ pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
 const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
-    /// A short name of the strategy: `pair-swar`, `window-multiply`, `gram-set` or `mixed`.
+    /// A short name of the strategy: `pair-swar`, `window-multiply`, `gram-set`,
+    /// `dispatcher` or `mixed`.
     pub fn strategy(&self) -> &'static str {
         let name = |pass: &Pass| match pass {
             Pass::Pair { skip: None, .. } => "pair-swar",
             Pass::Pair { skip: Some(_), .. } => "window-multiply",
             Pass::Set { .. } => "gram-set",
+            Pass::States { .. } => "dispatcher",
         };
         match &self.passes[..] {
             [] => "nothing",
@@ -165,6 +176,9 @@ pub fn choose(
             }));
         }
     }
+    for (scan, part) in lowered.scans.iter().enumerate() {
+        passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });
+    }
     let why = why(access, &passes, target);
     Ok(Plan { access, passes, why })
 }
@@ -199,7 +213,7 @@ fn why(access: Access, passes: &[Pass], target: &Target) -> String {
         .iter()
         .map(|p| match p {
             Pass::Set { needles, .. } => needles.len(),
-            Pass::Pair { .. } => 0,
+            Pass::Pair { .. } | Pass::States { .. } => 0,
         })
         .sum();
     let mut parts = Vec::new();
@@ -213,6 +227,11 @@ fn why(access: Access, passes: &[Pass], target: &Target) -> String {
     }
     if in_sets > 0 {
         parts.push(format!("{in_sets} literals by a bit table of their first bytes and a tree"));
+    }
+    let scans = passes.iter().filter(|p| matches!(p, Pass::States { .. })).count();
+    if scans > 0 {
+        let automata = if scans == 1 { "automaton" } else { "automata" };
+        parts.push(format!("{scans} {automata} byte by byte"));
     }
     if parts.is_empty() {
         parts.push("nothing to search".to_owned());

@@ -8,8 +8,10 @@
 //! pattern. Who runs it decides which bytes it is given.
 
 mod build;
+pub(super) mod decide;
 mod minimise;
 mod run;
+pub mod shape;
 
 pub use build::{BuildError, Limits, behind, in_front_of, scanning};
 

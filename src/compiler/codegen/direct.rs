@@ -30,7 +30,7 @@ const SMALL: i32 = 32;
 /// Largest packet offset that the verifier follows, minus what a block reads behind it: offset plus
 /// displacement plus size must stay below 0xffff (`check_packet_access()` in
 /// `kernel/bpf/verifier.c`).
-const OFFSET_MAX: i32 = 0xff00;
+pub(super) const OFFSET_MAX: i32 = 0xff00;
 /// Bytes that a counted loop covers on targets without `may_goto`; the verifier explores each round.
 const COUNTED_BYTES: i32 = 9216;
 
@@ -406,7 +406,7 @@ impl Gen<'_> {
 }
 
 /// A window bound as an immediate: beyond every frame is far enough.
-fn clamp(bound: u64) -> i32 {
+pub(super) fn clamp(bound: u64) -> i32 {
     const FAR: u64 = 1 << 20;
     i32::try_from(bound.min(FAR)).expect("at most FAR")
 }

@@ -75,6 +75,8 @@ pub(super) const ROUND: i16 = -120;
 pub(super) const ROUND_INNER: i16 = -128;
 /// Last offset at which a block of the current loop ends inside the pass, u32.
 pub(super) const LAST: i16 = -132;
+/// Exclusive end of the bytes that an automaton reads, u32. Automata have no last block.
+pub(super) const READ_END: i16 = LAST;
 /// First byte of the bit table of a set.
 pub(super) const TABLE: i16 = -136 - TABLE_BYTES;
 /// Bytes of the bit table of a set.

@@ -14,6 +14,7 @@ mod pair;
 mod report;
 mod scope;
 mod set;
+mod states;
 mod windows;
 
 use crate::assembler::{
@@ -198,6 +199,9 @@ impl Gen<'_> {
                     }
                 }
                 Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
+                Pass::States { scan, shape } => {
+                    self.automaton(&lowered.scans[*scan], *shape, first, exits);
+                }
             }
             self.say(Phase::Scan, "a part could not be searched");
             self.asm.bind(exits.lost);

@@ -171,6 +171,14 @@ impl Story<'_> {
             Pass::Set { gram, needles } => {
                 format!("{} literals by their first {} bytes", needles.len(), gram.bytes())
             }
+            Pass::States { scan, shape } => {
+                let Some(scan) = self.compiled.lowered.scans.get(*scan) else {
+                    return String::new();
+                };
+                let states = scan.automaton.states.len();
+                let round = shape.linear_round.max(shape.window_round);
+                format!("#{} byte by byte, {states} states, {round} bytes a round", scan.id)
+            }
         }
     }
 

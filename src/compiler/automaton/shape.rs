@@ -1,0 +1,145 @@
+//! Which form of code an automaton gets, and what that costs.
+//!
+//! The cost is that of the states alone, without entry and scope. It is exact for slots up to a few
+//! dozen, and for what the verifier processes within a fifth on Linux 6.18 (the ratio of the two hardly depends on
+//! the automaton: every state is explored about twice, as `codegen::states` argues).
+
+use super::{Automaton, decide::Decision};
+use crate::{
+    assembler::Target,
+    compiler::{CompileError, estimate::PROCESSED_MAX, plan::Access},
+};
+
+/// Most slots of the code of all states for all bytes of a round.
+const ROUND_SLOTS_MAX: usize = 16_384;
+/// Most slots of it where direct access leaves little over.
+const REST_SLOTS_MAX: usize = 2_048;
+/// Slots of a dispatcher besides its states, about.
+const DISPATCHER_SLOTS: usize = 100;
+/// Slots over which jumps reach.
+const SHORT_JUMPS_SLOTS: u64 = 32_768;
+/// What the verifier may be expected to process, of the million that it does: the estimate is
+/// right within a fifth.
+const EXPECTED_MAX: u64 = PROCESSED_MAX / 6 * 5;
+
+/// The form of the code of one automaton.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Bytes that one round of the loop over the linear part reads; 0 if that part is copied to
+    /// windows as everything else is.
+    pub linear_round: u8,
+    /// Bytes that one round of the loop over a window reads; 0 if there are no windows.
+    pub window_round: u8,
+}
+
+/// What code costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Slots of the program.
+    pub slots: u64,
+    /// Instructions that the verifier processes.
+    pub processed: u64,
+}
+
+impl Shape {
+    /// Choose for `automaton`, whose bytes are reached by `access`.
+    ///
+    /// # Errors
+    ///
+    /// The target has no `may_goto`, or the automaton is too large for it, in slots or for the
+    /// verifier.
+    pub fn choose(
+        automaton: &Automaton,
+        access: Access,
+        target: &Target,
+    ) -> Result<Self, CompileError> {
+        let states = automaton.states.len();
+        let what = || format!("an automaton of {states} states");
+        if !target.may_goto {
+            let why = format!(
+                "Linux {} has no may_goto (6.9 has), and without it the verifier would explore every \
+                 byte of every frame",
+                target.version
+            );
+            return Err(CompileError::Target { what: what(), why });
+        }
+        let slots = Slots::of(automaton);
+        let round = slots.round(ROUND_SLOTS_MAX);
+        let (shape, other) = match access {
+            Access::Direct { rest: false } => (Self { linear_round: round, window_round: 0 }, None),
+            Access::Direct { rest: true } => (
+                Self { linear_round: round, window_round: slots.round(REST_SLOTS_MAX) },
+                // Copying costs little next to running an automaton as large as that.
+                Some(Self { linear_round: 0, window_round: round }),
+            ),
+            Access::Windows => (Self { linear_round: 0, window_round: round }, None),
+        };
+        let fits = |shape: &Self| {
+            let cost = slots.cost(*shape);
+            cost.slots <= target.slots_max.into() && cost.processed <= EXPECTED_MAX
+        };
+        let least = other.unwrap_or(shape);
+        if let Some(shape) = [Some(shape), other].into_iter().flatten().find(fits) {
+            return Ok(shape);
+        }
+        let cost = slots.cost(least);
+        if cost.slots > target.slots_max.into() {
+            return Err(CompileError::ProgramTooLarge {
+                needed: usize::try_from(cost.slots).unwrap_or(usize::MAX),
+                limit: usize::try_from(target.slots_max).unwrap_or(usize::MAX),
+            });
+        }
+        let why = format!(
+            "about {} instructions would be processed by the verifier; the limit is {EXPECTED_MAX}",
+            cost.processed
+        );
+        Err(CompileError::Target { what: what(), why })
+    }
+
+    /// What code of this form costs for `automaton`.
+    pub fn cost(self, automaton: &Automaton) -> Cost {
+        Slots::of(automaton).cost(self)
+    }
+}
+
+/// Slots of the parts of a dispatcher.
+struct Slots {
+    states: usize,
+    /// All states, for one byte.
+    once: usize,
+}
+
+impl Slots {
+    fn of(automaton: &Automaton) -> Self {
+        let once = automaton.states.iter().map(|state| 1 + Decision::of(state).slots()).sum();
+        Self { states: automaton.states.len(), once }
+    }
+
+    /// Bytes of a round that keep the code below so many slots.
+    fn round(&self, slots_max: usize) -> u8 {
+        [16u8, 8, 4, 2]
+            .into_iter()
+            .find(|&round| usize::from(round) * self.once <= slots_max)
+            .unwrap_or(1)
+    }
+
+    fn cost(&self, shape: Shape) -> Cost {
+        [shape.linear_round, shape.window_round]
+            .into_iter()
+            .filter(|&round| round > 0)
+            .map(|round| {
+                let tail = if round > 1 { 2 * self.states } else { 0 };
+                // Trees at the head and at the tail, and the notes of the states between rounds.
+                let slots =
+                    DISPATCHER_SLOTS + usize::from(round) * self.once + 5 * self.states + tail;
+                let slots = u64::try_from(slots).unwrap_or(u64::MAX / 4);
+                // Jumps that 16 bits do not hold take one slot more.
+                let slots = if slots > SHORT_JUMPS_SLOTS { slots / 4 * 5 } else { slots };
+                Cost { slots, processed: slots * 2 }
+            })
+            .fold(Cost::default(), |a, b| Cost {
+                slots: a.slots + b.slots,
+                processed: a.processed + b.processed,
+            })
+    }
+}

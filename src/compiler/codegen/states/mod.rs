@@ -1,0 +1,298 @@
+//! Automata as code: a pass over the scope that follows one automaton, state by state.
+//!
+//! Every state is code, every byte is read once, and nothing is looked up in a table. This module
+//! says where a pass begins and ends and what becomes of a match; in between stands one of the forms:
+//!
+//! - [`dispatcher`]: the number of the state in a register, and a tree of compares over it at the
+//!   head of one loop. Takes automata of any size, in the linear part or in windows.
+//! - `threaded`: states jump to states, the linear part alone, small automata. What it leaves
+//!   over goes to a dispatcher.
+//!
+//! A byte at position `p` can end a match in front of it (at `p`, for look-around) or behind it (at
+//! `p + 1`), and a match must end inside the pattern's window. So all bytes in front of the window's
+//! end are read and, if a match can be known one byte late, one more; if that one is not there, the
+//! state says whether a match ends with the scope.
+//!
+//! It does not say where a match begins, and it refuses targets without `may_goto`: there the
+//! verifier would explore every byte of every frame in every state.
+
+mod dispatcher;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Gen, PassExits,
+    direct::clamp,
+    entry::{XDP_DATA, XDP_DATA_END},
+    frame::{self, OFF},
+};
+use crate::{
+    assembler::{
+        Alu, Jmp, Label, Origin, Phase,
+        Reg::{self, R0, R1, R2, R6},
+        Size,
+    },
+    compiler::{
+        automaton::{
+            Next,
+            decide::{Decision, Kind, Test},
+            shape::Shape,
+        },
+        lower::Scan,
+        plan::Access,
+    },
+};
+
+/// The number of the state, which the verifier does not know.
+const STATE: Reg = Reg::R7;
+/// A zero that the verifier does not know: mixed into [`STATE`], so that all states look alike.
+const ZERO: Reg = Reg::R5;
+
+/// One pass of one automaton.
+struct Run<'a> {
+    scan: &'a Scan,
+    shape: Shape,
+    decisions: Vec<Decision>,
+    /// The numbers that the code knows states by; those in which a match ends with the scope are
+    /// the last ones.
+    number_of: Vec<i32>,
+    /// The states by number.
+    order: Vec<usize>,
+    /// The first number of a state in which a match ends with the scope.
+    first_final: usize,
+    /// May a byte say that a match ended in front of it?
+    late: bool,
+    exits: PassExits,
+    /// A match ends at the position in `r2`.
+    matched: Label,
+    /// All bytes were read, the last of them left the pass in [`STATE`].
+    ended: Label,
+}
+
+impl<'a> Run<'a> {
+    fn new(scan: &'a Scan, shape: Shape, exits: PassExits, matched: Label, ended: Label) -> Self {
+        let states = &scan.automaton.states;
+        let (ordinary, last): (Vec<usize>, Vec<usize>) =
+            (0..states.len()).partition(|&at| !states[at].match_at_end);
+        let first_final = ordinary.len();
+        let order = [ordinary, last].concat();
+        let mut number_of = vec![0; states.len()];
+        for (number, &state) in order.iter().enumerate() {
+            number_of[state] = super::int(number);
+        }
+        let late = states.iter().flat_map(|s| &s.arms).any(|arm| arm.next == Next::MatchBefore);
+        let decisions = states.iter().map(Decision::of).collect();
+        Self { scan, shape, decisions, number_of, order, first_final, late, exits, matched, ended }
+    }
+
+    fn states(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Is the window's end in front of the scope's?
+    fn bounded(&self) -> bool {
+        self.scan.window.depth.is_some()
+    }
+
+    /// The slot with the exclusive end of the bytes that are read.
+    fn end_slot(&self) -> i16 {
+        if self.bounded() { frame::READ_END } else { frame::END }
+    }
+
+    fn origin(&self, phase: Phase, text: impl Into<String>) -> Origin {
+        Origin::of_pattern(phase, self.scan.id, text)
+    }
+}
+
+impl Gen<'_> {
+    /// A pass of one automaton.
+    pub(super) fn automaton(&mut self, scan: &Scan, shape: Shape, first: bool, exits: PassExits) {
+        let (matched, ended) = (self.asm.label(), self.asm.label());
+        let run = Run::new(scan, shape, exits, matched, ended);
+        self.reads(&run);
+        if let Some(start) = self.begin(&run) {
+            match self.access {
+                Access::Direct { rest: true } if shape.linear_round == 0 => {
+                    self.find_scratch(exits.lost);
+                    self.window_dispatcher(&run, Some((start, false)));
+                }
+                Access::Direct { rest } => {
+                    let beyond = if rest { self.asm.label() } else { exits.lost };
+                    self.direct_dispatcher(&run, start, beyond);
+                    if rest {
+                        self.asm.bind(beyond);
+                        self.find_scratch(exits.lost);
+                        self.window_dispatcher(&run, None);
+                    }
+                }
+                Access::Windows => self.window_dispatcher(&run, Some((start, first))),
+            }
+        }
+        self.end(&run);
+        self.report_end(&run);
+    }
+
+    /// The first byte in `OFF`, the end of the window in `PASS_END`, that of the bytes that are read
+    /// in `READ_END`.
+    fn reads(&mut self, run: &Run) {
+        let window = run.scan.window;
+        self.asm.origin(run.origin(Phase::Bounds, "where a match may lie"));
+        self.load_slot(OFF, frame::START);
+        if window.offset > 0 {
+            self.add(OFF, clamp(window.offset.into()));
+            self.load_slot(R0, frame::END);
+            self.emit_branch(Jmp::Gt.reg(OFF, R0, run.exits.done));
+        }
+        if let Some(end) = window.end() {
+            let (inside, all) = (self.asm.label(), self.asm.label());
+            self.load_slot(R0, frame::START);
+            self.add(R0, clamp(end));
+            self.load_slot(R1, frame::END);
+            self.emit_branch(Jmp::Lt.reg(R0, R1, inside));
+            self.store_slot(frame::PASS_END, R1);
+            self.store_slot(frame::READ_END, R1);
+            self.goto(all);
+            self.asm.bind(inside);
+            self.store_slot(frame::PASS_END, R0);
+            if run.late {
+                self.add(R0, 1);
+            }
+            self.store_slot(frame::READ_END, R0);
+            self.asm.bind(all);
+        }
+        if window.offset > 0 {
+            // The byte in front of the first one that may belong to a match is context.
+            self.add(OFF, -1);
+        }
+        self.launder(OFF);
+    }
+
+    /// The state in which the first byte is read; none if no byte is.
+    fn begin(&mut self, run: &Run) -> Option<usize> {
+        let automaton = &run.scan.automaton;
+        let start = if run.scan.window.offset > 0 {
+            Next::State(automaton.behind.expect("a window with an offset is built with a state"))
+        } else {
+            automaton.start
+        };
+        match start {
+            Next::State(state) => Some(state),
+            Next::Dead => {
+                self.goto(run.exits.done);
+                None
+            }
+            Next::MatchHere | Next::MatchBefore => {
+                self.mov(R2, OFF);
+                self.goto(run.matched);
+                None
+            }
+        }
+    }
+
+    /// `STATE` = `state`, and the verifier does not know.
+    fn enter(&mut self, run: &Run, state: usize) {
+        self.set_imm(STATE, run.number_of[state]);
+        self.asm.emit(Alu::Xor.reg(STATE, ZERO));
+    }
+
+    /// Go where the byte in `r0` leads: `to` says where that is, and `following` what is bound next, if anything is. `r1` is lost.
+    fn decide(
+        &mut self,
+        decision: &Decision,
+        following: Option<Label>,
+        to: &mut impl FnMut(&mut Self, Next) -> Label,
+    ) {
+        match decision {
+            Decision::Halves { at, low, high } => {
+                let label = self.asm.label();
+                self.emit_branch(Jmp::Ge.imm32(R0, i32::from(*at), label));
+                self.decide(low, None, to);
+                self.asm.bind(label);
+                self.decide(high, following, to);
+            }
+            Decision::Chain { tests, otherwise } => {
+                for &Test { kind, next } in tests {
+                    let label = to(self, next);
+                    self.test(kind, label);
+                }
+                let label = to(self, *otherwise);
+                if following != Some(label) {
+                    self.goto(label);
+                }
+            }
+        }
+    }
+
+    fn test(&mut self, kind: Kind, label: Label) {
+        let range = |generation: &mut Self, first: u8, last: u8| {
+            generation.asm.emit(Alu::Sub.imm32(R1, i32::from(first)));
+            generation.emit_branch(Jmp::Le.imm32(R1, i32::from(last - first), label));
+        };
+        match kind {
+            Kind::Equal(byte) => self.emit_branch(Jmp::Eq.imm32(R0, i32::from(byte), label)),
+            Kind::AtMost(byte) => self.emit_branch(Jmp::Le.imm32(R0, i32::from(byte), label)),
+            Kind::AtLeast(byte) => self.emit_branch(Jmp::Ge.imm32(R0, i32::from(byte), label)),
+            Kind::Range(first, last) => {
+                self.mov(R1, R0);
+                range(self, first, last);
+            }
+            Kind::Folded(first, last) => {
+                self.mov(R1, R0);
+                self.asm.emit(Alu::Or.imm32(R1, 0x20));
+                range(self, first, last);
+            }
+        }
+    }
+
+    /// The last byte was read, its position plus one is in `r2`: does a match end with the scope?
+    fn end(&mut self, run: &Run) {
+        self.asm.origin(run.origin(Phase::Scan, "does a match end with the scope?"));
+        self.asm.bind(run.ended);
+        if !self.asm.refers_to(run.ended) {
+            return;
+        }
+        if run.first_final < run.states() {
+            if run.bounded() {
+                // Only the end of the scope is one that look-around sees.
+                self.load_slot(R0, frame::PASS_END);
+                self.load_slot(R1, frame::END);
+                self.emit_branch(Jmp::Lt.reg(R0, R1, run.exits.done));
+            }
+            if run.first_final == 0 {
+                self.goto(run.matched);
+            } else {
+                let number = super::int(run.first_final);
+                self.emit_branch(Jmp::Ge.imm32(STATE, number, run.matched));
+            }
+        }
+        if run.first_final > 0 {
+            self.goto(run.exits.done);
+        }
+    }
+
+    /// A match ends at `r2`: does it lie in the window?
+    fn report_end(&mut self, run: &Run) {
+        self.asm.bind(run.matched);
+        if !self.asm.refers_to(run.matched) {
+            return;
+        }
+        self.asm.origin(run.origin(Phase::Report, "found"));
+        if run.bounded() && run.late {
+            self.load_slot(R0, frame::PASS_END);
+            self.emit_branch(Jmp::Gt.reg(R2, R0, run.exits.done));
+        }
+        if self.counters.is_some() {
+            self.load_slot(R0, frame::START);
+            self.asm.emit(Alu::Sub.reg(R2, R0));
+        }
+        self.found(run.scan.index, run.exits.done);
+    }
+
+    /// `r2` = address of the packet, `r3` = end of its linear part, and the verifier has proven
+    /// nothing about them yet.
+    fn fresh_pointers(&mut self) {
+        self.load_pointer(R6, frame::CTX);
+        self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
+        self.asm.emit(Size::W.load(frame::DATA_END, R6, XDP_DATA_END));
+    }
+}

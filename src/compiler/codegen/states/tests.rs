@@ -1,0 +1,279 @@
+//! Automata by hand and at random, run by the kernel and the vm, against running them byte by byte.
+
+use super::*;
+use crate::{
+    assembler::{ProgramImage, Target},
+    compiler::{
+        Entry, Options,
+        automaton::{Arm, Automaton, Direction, State},
+        codegen::generate,
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
+        lower::Lowered,
+        plan::{Pass, Plan},
+    },
+    engine::{Engine, EngineError, Kernel, Vm},
+};
+
+/// The program of one automaton.
+pub(super) fn image(
+    automaton: &Automaton,
+    window: Window,
+    entry: Entry,
+    access: Access,
+    counters: bool,
+) -> (Matcher, ProgramImage) {
+    let target = &Target::newest();
+    let verdicts =
+        Verdicts { on_match: Verdict::Drop, on_miss: Verdict::Pass, out_of_scope: Verdict::Tx };
+    let matcher = Matcher {
+        patterns: vec![Pattern::literal(1, "x").within(window)],
+        scope: Scope::Raw,
+        report: Report::All,
+        verdicts,
+    };
+    let shape = Shape::choose(automaton, access, target).expect("fits");
+    let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone() };
+    let lowered = Lowered { needles: Vec::new(), scans: vec![scan] };
+    let options = Options { counters, fragments: true };
+    let passes = vec![Pass::States { scan: 0, shape }];
+    let plan = Plan { access, passes, why: String::new() };
+    let image = generate(&matcher, &lowered, entry, target, &options, &plan);
+    (matcher, image.expect("fits"))
+}
+
+/// What should be found.
+pub(super) fn first_end(automaton: &Automaton, window: Window, scope: &[u8]) -> Option<usize> {
+    let size = |n: u64| usize::try_from(n).expect("64 bits");
+    let offset = size(window.offset.into());
+    if scope.len() < offset {
+        return None;
+    }
+    let end = window.end().map_or(scope.len(), |end| size(end).min(scope.len()));
+    let (mut at, mut next) = if offset > 0 {
+        (offset - 1, Next::State(automaton.behind.expect("a state behind")))
+    } else {
+        (0, automaton.start)
+    };
+    loop {
+        match next {
+            Next::Dead => return None,
+            Next::MatchHere => return (at <= end).then_some(at),
+            Next::MatchBefore => return (at - 1 <= end).then_some(at - 1),
+            Next::State(state) => {
+                let state = &automaton.states[state];
+                match scope.get(at) {
+                    Some(&byte) => next = state.next(byte),
+                    None => return (state.match_at_end && at <= end).then_some(at),
+                }
+                at += 1;
+            }
+        }
+        if at > end + 1 {
+            return None;
+        }
+    }
+}
+
+/// A source of numbers that is the same every time.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn below(&mut self, below: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % below
+    }
+}
+
+/// `states` states over few letters, so that short inputs visit many.
+pub(super) fn random(
+    random: &mut Random,
+    states: usize,
+    exceptions: usize,
+    matches: usize,
+) -> Automaton {
+    let mut all = Vec::new();
+    for number in 0..states {
+        let mut table = vec![Next::State(random.below(states)); 256];
+        // Every state is reached from the one before.
+        table[usize::from(b'a')] = Next::State((number + 1) % states);
+        for _ in 0..exceptions {
+            let first = random.below(256);
+            let last = (first + [0, 0, 0, 3, 25][random.below(5)]).min(255);
+            let next = match random.below(matches) {
+                0 => Next::MatchHere,
+                1 => Next::MatchBefore,
+                2 => Next::Dead,
+                _ => Next::State(random.below(states)),
+            };
+            table[first..=last].fill(next);
+        }
+        table[usize::from(b'a')] = Next::State((number + 1) % states);
+        all.push(state(&table, random.below(3) == 0));
+    }
+    let start = match random.below(20) {
+        0 => Next::MatchHere,
+        1 => Next::Dead,
+        _ => Next::State(random.below(states)),
+    };
+    let behind = Some(random.below(states));
+    Automaton { direction: Direction::Forward, states: all, start, behind }
+}
+
+fn state(table: &[Next], match_at_end: bool) -> State {
+    let mut arms: Vec<Arm> = Vec::new();
+    for (last, &next) in (0..=255).zip(table) {
+        if arms.last().is_some_and(|arm| arm.next == next) {
+            arms.pop();
+        }
+        arms.push(Arm { last, next });
+    }
+    State { arms, match_at_end }
+}
+
+/// Where a program runs and how it gets its bytes.
+const PLACES: [(Entry, Access); 4] = [
+    (Entry::Xdp, Access::Direct { rest: false }),
+    (Entry::Xdp, Access::Direct { rest: true }),
+    (Entry::Xdp, Access::Windows),
+    (Entry::SocketFilter, Access::Windows),
+];
+
+/// May this process load programs? If not, and it must, panic.
+fn kernel_tests() -> bool {
+    use crate::loader::capability::{Capabilities, Capability};
+    let needed = [Capability::Bpf, Capability::NetAdmin, Capability::Perfmon];
+    let may = Capabilities::of_process().is_ok_and(|caps| caps.missing(&needed).is_empty());
+    let required = std::env::var_os("KERNEL_TESTS").is_some_and(|v| v == "required");
+    assert!(may || !required, "KERNEL_TESTS=required, but capabilities are missing");
+    if !may {
+        eprintln!("skipped: the kernel engine, for lack of capabilities");
+    }
+    may
+}
+
+/// Run the program of `automaton` on `inputs` everywhere, with linear parts of some lengths.
+fn check(what: &str, automaton: &Automaton, window: Window, inputs: &[Vec<u8>], linear: &[usize]) {
+    let target = Target::newest();
+    for (entry, access) in PLACES {
+        let (matcher, image) = image(automaton, window, entry, access, true);
+        let mut vm = Vm::new(&matcher, entry, &image).expect("the vm takes it");
+        let mut kernel = kernel_tests().then(|| {
+            Kernel::new(&matcher, entry, &image).unwrap_or_else(|e| {
+                let text = format!("{e:?}").replace("\\n", "\n");
+                panic!("{what}: {}", &text[text.len().saturating_sub(3000)..])
+            })
+        });
+        if let Some(kernel) = &kernel {
+            let info = kernel.program().info().expect("info");
+            let processed = info.verified_insns.map_or(0, u64::from);
+            let shape = Shape::choose(automaton, access, &target).expect("fits");
+            let cost = shape.cost(automaton);
+            let states = automaton.states.len();
+            println!(
+                "{what} {states} {entry:?} {access:?} {shape:?}: {} {processed} {cost:?}",
+                image.slot_count()
+            );
+        }
+        for input in inputs {
+            let expected = first_end(automaton, window, input);
+            let ask = |engine: &mut dyn Engine, about: usize| {
+                let got = match engine.answer(input) {
+                    Ok(got) => got,
+                    Err(EngineError::TooShort { .. } | EngineError::TooLong { .. }) => return,
+                    Err(e) => panic!("{what}: {e:?}"),
+                };
+                let name = engine.name();
+                let about = format!(
+                    "{name} {what} {entry:?} {access:?} {window:?} linear {about} {:?}",
+                    input.escape_ascii().to_string()
+                );
+                assert!(got.searched, "{about}");
+                let end = got.matches.first().map(|m| usize::try_from(m.end).expect("64 bits"));
+                assert_eq!(end, expected, "{about}");
+            };
+            ask(&mut vm, usize::MAX);
+            if let Some(kernel) = &mut kernel {
+                ask(kernel, usize::MAX);
+            }
+            if access == (Access::Direct { rest: true }) {
+                for &bytes in linear {
+                    vm.set_linear_bytes(bytes);
+                    ask(&mut vm, bytes);
+                }
+                vm.set_linear_bytes(3520);
+            }
+        }
+    }
+}
+
+fn bytes(numbers: &mut Random, len: usize, letters: &[u8]) -> Vec<u8> {
+    (0..len).map(|_| letters[numbers.below(letters.len())]).collect()
+}
+
+#[test]
+fn large_automata_load_and_agree() {
+    let mut numbers = Random(1);
+    let all: Vec<u8> = (0..=255).collect();
+    for (states, exceptions) in [(100, 8), (1000, 8), (4000, 8)] {
+        let automaton = random(&mut numbers, states, exceptions, 4_000);
+        let inputs: Vec<_> = (0..60)
+            .map(|round| bytes(&mut numbers, [14, 40, 1500, 4090][round % 4] + round % 9, &all))
+            .collect();
+        check("large", &automaton, Window::default(), &inputs, &[1, 100]);
+    }
+}
+
+/// Goal: no off-by-one in where reading begins and ends, and in what is known one byte late.
+/// Method: small automata in every window, on inputs around every border.
+#[test]
+fn small_automata_agree_in_every_window() {
+    let mut numbers = Random(7);
+    for number in 0..40 {
+        let states = 1 + numbers.below(6);
+        let automaton = random(&mut numbers, states, 4, 12);
+        let offset = [0, 1, 2, 7, 16][number % 5];
+        let depth = [None, Some(0), Some(1), Some(2), Some(5), Some(16), Some(30)][number % 7];
+        let window = Window { offset, depth };
+        let mut inputs: Vec<_> =
+            (0..40).map(|len| bytes(&mut numbers, len, b"aaaaab\n\x80 ")).collect();
+        inputs.extend((14..50).map(|len| vec![b'a'; len]));
+        check("small", &automaton, window, &inputs, &[1, 14, 15, 16, 17, 18, 33]);
+    }
+}
+
+/// Goal: the state survives the borders of windows.
+#[test]
+fn a_state_is_carried_over_the_borders_of_windows() {
+    // `ba*` and then any of four bytes, with each kind of end.
+    let mut numbers = Random(3);
+    for (number, end) in [Next::MatchHere, Next::MatchBefore, Next::Dead].into_iter().enumerate() {
+        let mut searching = vec![Next::State(0); 256];
+        searching[usize::from(b'b')] = Next::State(1);
+        let mut inside = searching.clone();
+        inside[usize::from(b'a')] = Next::State(1);
+        inside[usize::from(b'c')] = end;
+        let automaton = Automaton {
+            direction: Direction::Forward,
+            states: vec![state(&searching, false), state(&inside, number == 1)],
+            start: Next::State(0),
+            behind: Some(1),
+        };
+        let mut inputs = Vec::new();
+        for border in [64, 3520, 4096, 8192] {
+            for at in border - 3..border + 3 {
+                for run in [0, 1, 3, 100] {
+                    let mut input = vec![b'.'; at];
+                    input.push(b'b');
+                    input.extend(vec![b'a'; run]);
+                    input.push(b'c');
+                    input.extend(bytes(&mut numbers, at % 5, b"ab."));
+                    inputs.push(input);
+                }
+            }
+        }
+        for window in [Window::default(), Window { offset: 60, depth: Some(4036) }] {
+            check("borders", &automaton, window, &inputs, &[1, 62, 64, 4096]);
+        }
+    }
+}
