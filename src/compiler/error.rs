@@ -1,5 +1,6 @@
 //! Why there is no program.
 
+use super::automaton::BuildError;
 use crate::assembler::AsmError;
 use std::ops::Range;
 
@@ -80,6 +81,15 @@ pub enum CompileError {
         /// What the target lacks.
         why: String,
     },
+    /// An expression is too large for an automaton.
+    #[error("pattern {id} cannot become an automaton")]
+    Automaton {
+        /// Id of the pattern.
+        id: u32,
+        /// The limit that it passes.
+        #[source]
+        source: BuildError,
+    },
     /// The generated code could not be assembled.
     #[error("the program could not be assembled")]
     Assemble(#[source] AsmError),
@@ -110,6 +120,7 @@ impl CompileError {
             | Self::TooManyPatterns { .. }
             | Self::ProgramTooLarge { .. }
             | Self::Target { .. }
+            | Self::Automaton { .. }
             | Self::Assemble(_) => None,
         }
     }
@@ -126,6 +137,7 @@ impl CompileError {
             Self::Target { .. } => {
                 Some("compile for a newer kernel, or search for fewer or shorter patterns")
             }
+            Self::Automaton { .. } => Some("bound its repetitions, or make it shorter"),
             Self::Assemble(_) => Some("this is a bug in Hardwire; please report it"),
         }
     }

@@ -9,7 +9,7 @@
 
 use super::{
     CompileError,
-    automaton::Automaton,
+    automaton::{self, Automaton, Limits},
     ir::{Body, Literal, Matcher, Window},
 };
 
@@ -90,11 +90,11 @@ pub fn lower(matcher: &Matcher) -> Result<Lowered, CompileError> {
                 lowered.needles.push(needle);
             }
             Body::Regex(expression) => {
-                return Err(CompileError::NotSupported {
-                    what: format!("the regular expression {}", expression.text),
-                    span: 0..expression.text.len(),
-                    hint: "write a literal (-e) or a hex string (-x)",
-                });
+                let (id, window) = (pattern.id, pattern.window);
+                let inside = window.offset > 0;
+                let automaton = automaton::scanning(&expression.hir, inside, &Limits::default())
+                    .map_err(|source| CompileError::Automaton { id, source })?;
+                lowered.scans.push(Scan { index, id, window, automaton });
             }
         }
     }
