@@ -19,8 +19,10 @@ use hardwire::{
 };
 
 use crate::{
+    class::Class,
+    engine::Engine,
     measure::{Effort, Times, over_the_floor},
-    subject::{Engine, Subject},
+    subject::Subject,
     text::{Text, warm},
 };
 
@@ -32,9 +34,9 @@ const ARRIVAL: Duration = Duration::from_millis(500);
 /// Payload bytes that are compared.
 pub(crate) const SIZES: [usize; 2] = [1_000, 60_000];
 
-/// Times of the socket filter for `literal`, for each of [`SIZES`].
+/// Times of the socket filter for `class`, for each of [`SIZES`].
 pub(crate) fn measure(
-    literal: &[u8],
+    class: &Class,
     target: &Target,
     effort: Effort,
 ) -> Result<[Times; 2], Box<dyn Error>> {
@@ -44,7 +46,7 @@ pub(crate) fn measure(
     netlink.set_up(&loopback)?;
     let mut receivers = Vec::new();
     for engine in [Engine::EmptySocket, Engine::HardwireSocket] {
-        let subject = Subject::in_kernel(engine, literal, target)?.ok_or("a program of our own")?;
+        let subject = Subject::new(engine, class, Some(target))?;
         let receiver = namespace.enter(|| UdpSocket::bind("127.0.0.1:0"))??;
         receiver.set_read_timeout(Some(ARRIVAL))?;
         let program = subject.program().ok_or("a program in the kernel")?;
@@ -55,10 +57,10 @@ pub(crate) fn measure(
     let _statistics = enable_statistics()?;
     for (subject, receiver) in &receivers {
         if subject.engine == Engine::HardwireSocket {
-            check(literal, &sender, receiver)?;
+            check(class, &sender, receiver)?;
         }
     }
-    let datagrams = SIZES.map(|bytes| warm(Text::Prose, literal, bytes));
+    let datagrams = SIZES.map(|bytes| warm(Text::Prose, class, bytes));
     let mut best = [[f64::INFINITY; 2]; 2];
     for _ in 0..effort.passes * effort.warm_rounds {
         for (datagram, best) in datagrams.iter().zip(&mut best) {
@@ -95,12 +97,13 @@ fn one_try(
     Ok(spent.as_secs_f64() * 1e9 / f64::from(runs))
 }
 
-/// Does the filter keep what holds the literal, at the very end too, and nothing else?
-fn check(literal: &[u8], sender: &UdpSocket, receiver: &UdpSocket) -> Result<(), Box<dyn Error>> {
+/// Does the filter keep what holds a match, at the very end too, and nothing else?
+fn check(class: &Class, sender: &UdpSocket, receiver: &UdpSocket) -> Result<(), Box<dyn Error>> {
     let to = receiver.local_addr()?;
     let mut arrived = [0; 65_536];
+    let literal = &class.hits[0];
     for bytes in SIZES {
-        let plain = warm(Text::Prose, literal, bytes);
+        let plain = warm(Text::Prose, class, bytes);
         let last = bytes - literal.len();
         for at in [0, last / 2, last] {
             let mut hit = plain.clone();

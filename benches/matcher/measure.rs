@@ -4,7 +4,9 @@
 use std::{collections::HashMap, error::Error};
 
 use crate::{
-    subject::{Engine, Subject},
+    class::Class,
+    engine::Engine,
+    subject::Subject,
     text::{self, COLD_PACKETS, Text},
 };
 
@@ -41,16 +43,32 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// Nothing is known yet about so many `subjects` that look for `literal`.
-    pub(crate) fn new(text: Text, literal: &[u8], bytes: usize, subjects: usize) -> Self {
+    /// Nothing is known yet about so many `subjects` that look for `class`.
+    pub(crate) fn new(text: Text, class: &Class, bytes: usize, subjects: usize) -> Self {
         Self {
             text,
             bytes,
-            packet: text::warm(text, literal, bytes),
-            packets: text::cold(text, literal, bytes),
+            packet: text::warm(text, class, bytes),
+            packets: text::cold(text, class, bytes),
             warm: vec![f64::INFINITY; subjects],
             cold: vec![f64::INFINITY; subjects],
         }
+    }
+
+    /// Are these packets without a match for everybody, as they must be?
+    pub(crate) fn check(&self, subjects: &[Subject<'_>]) -> Result<(), Box<dyn Error>> {
+        let searching =
+            |s: &&Subject<'_>| s.engine.floor().is_some() && s.engine.searches(self.text);
+        for subject in subjects.iter().filter(searching) {
+            for packet in self.packets.iter().chain([&self.packet]) {
+                if subject.finds(&subject.engine.dress(packet))? {
+                    let (engine, text) = (subject.engine.name(), self.text.name());
+                    let bytes = self.bytes;
+                    return Err(format!("{engine} finds something in {bytes} {text} bytes").into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The same packet again and again.
@@ -60,19 +78,20 @@ impl Cell {
         effort: Effort,
     ) -> Result<(), Box<dyn Error>> {
         let mut tries = Vec::new();
-        for subject in subjects {
+        let searching = |(_, s): &(usize, &Subject<'_>)| s.engine.searches(self.text);
+        for (at, subject) in subjects.iter().enumerate().filter(searching) {
             let packet = subject.engine.dress(&self.packet);
             let trial = subject.time(&packet, TRIAL_RUNS)?;
             let runs = (effort.try_ns / trial.max(1.0)).clamp(RUNS.0, RUNS.1);
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-            tries.push((subject, packet, runs as u32));
+            tries.push((at, subject, packet, runs as u32));
         }
         for round in 0..effort.warm_rounds {
             // Everybody follows everybody: what one leaves in the caches is not always for the
             // same.
-            for at in (0..tries.len()).map(|at| (at + round) % tries.len()) {
-                let (subject, packet, runs) = &tries[at];
-                self.warm[at] = self.warm[at].min(subject.time(packet, *runs)?);
+            for nth in (0..tries.len()).map(|nth| (nth + round) % tries.len()) {
+                let (at, subject, packet, runs) = &tries[nth];
+                self.warm[*at] = self.warm[*at].min(subject.time(packet, *runs)?);
             }
         }
         Ok(())
@@ -91,6 +110,9 @@ impl Cell {
         let mut each = [0.0; COLD_PACKETS];
         for _ in 0..effort.cold_rounds {
             for ((subject, packets), best) in subjects.iter().zip(&sets).zip(&mut self.cold) {
+                if !subject.engine.searches(self.text) {
+                    continue;
+                }
                 subject.time_each(packets, between, &mut each)?;
                 *best = best.min(mean_without_spikes(&mut each));
             }
@@ -128,7 +150,8 @@ pub(crate) fn over_the_floor(times: &Times) -> Times {
     times
         .iter()
         .filter_map(|&(engine, ns)| {
-            Some((engine, ns - all.get(&engine.floor()?).copied().unwrap_or(0.0)))
+            let over = ns - all.get(&engine.floor()?).copied().unwrap_or(0.0);
+            over.is_finite().then_some((engine, over))
         })
         .collect()
 }

@@ -1,20 +1,17 @@
-//! The figures: as lines for machines, or as tables and bounds for people.
+//! The figures: noted, printed as lines for machines, kept in a file for each machine.
 
 use std::{
     error::Error,
     fs,
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+    process::Command,
 };
 
 use hardwire::loader::host;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    bounds,
-    measure::Times,
-    subject::{Cost, Engine, Subject},
-    text::{LITERALS, SIZES, Text},
-};
+use crate::{engine::Engine, measure::Times, subject::Subject, text::Text};
 
 /// How well the branch predictor knows the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,72 +33,164 @@ impl Cache {
     }
 }
 
-/// One measurement.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row {
-    pub(crate) class: &'static str,
-    pub(crate) engine: Engine,
-    pub(crate) text: Text,
+/// One line of a record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Line {
+    Time(Time),
+    Cost(Cost),
+    Set(Set),
+    Machine(Machine),
+}
+
+/// One measurement; the order of the fields is that of the machine format.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Time {
+    pub(crate) class: String,
+    pub(crate) engine: String,
+    pub(crate) text: String,
     pub(crate) bytes: usize,
-    pub(crate) cache: Cache,
+    pub(crate) cache: String,
     /// Nanoseconds a packet.
     pub(crate) ns: f64,
 }
 
-/// The line of a [`Row`]; the order of its fields is that of the format.
-#[derive(Serialize)]
-struct Line {
-    class: &'static str,
-    engine: &'static str,
-    text: &'static str,
-    bytes: usize,
-    cache: &'static str,
-    ns: f64,
+/// What a program costs before it sees a packet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cost {
+    pub(crate) class: String,
+    pub(crate) engine: String,
+    pub(crate) slots: u32,
+    pub(crate) processed: Option<u32>,
+    pub(crate) compile_ms: f64,
+    pub(crate) load_ms: f64,
 }
 
-/// All measurements of one run.
+/// What it costs to come from so many literals to a loaded program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Set {
+    pub(crate) literals: usize,
+    pub(crate) compile_ms: f64,
+    /// Most memory that a process used that did nothing else, in megabytes.
+    pub(crate) peak_mb: f64,
+    pub(crate) slots: u32,
+    /// `None` if it was not loaded.
+    pub(crate) processed: Option<u32>,
+    /// `None` if it was not loaded.
+    pub(crate) load_ms: Option<f64>,
+}
+
+/// Where and when.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Machine {
+    pub(crate) machine: String,
+    pub(crate) commit: String,
+}
+
+/// All figures of one machine.
 pub(crate) struct Report {
+    /// Print each measurement as a line?
     json: bool,
-    machine: String,
-    pub(crate) rows: Vec<Row>,
-    pub(crate) costs: Vec<(&'static str, Engine, Cost)>,
+    pub(crate) machine: Machine,
+    pub(crate) times: Vec<Time>,
+    pub(crate) costs: Vec<Cost>,
+    pub(crate) sets: Vec<Set>,
 }
 
 impl Report {
+    /// Nothing yet.
     pub(crate) fn new(json: bool) -> Result<Self, Box<dyn Error>> {
         let machine = format!("Linux {}, {}", host::release()?, processor());
-        Ok(Self { json, machine, rows: Vec::new(), costs: Vec::new() })
+        let machine = Machine { machine, commit: commit() };
+        Ok(Self { json, machine, times: Vec::new(), costs: Vec::new(), sets: Vec::new() })
+    }
+
+    /// What is recorded in `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut report = Self::new(false)?;
+        for (number, line) in (1..).zip(text.lines()) {
+            match serde_json::from_str(line) {
+                Ok(Line::Time(time)) => report.times.push(time),
+                Ok(Line::Cost(cost)) => report.costs.push(cost),
+                Ok(Line::Set(set)) => report.sets.push(set),
+                Ok(Line::Machine(machine)) => report.machine = machine,
+                Err(error) => {
+                    return Err(format!("{} line {number}: {error}", path.display()).into());
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// Write everything to the record of this machine; what was not measured now, stays.
+    pub(crate) fn record(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let path = record_path()?;
+        let mut old = match fs::exists(&path)? {
+            true => Self::read(&path)?,
+            false => Self::new(false)?,
+        };
+        old.times.retain(|old| self.times.iter().all(|new| new.class != old.class));
+        old.costs.retain(|old| self.costs.iter().all(|new| new.class != old.class));
+        old.sets.retain(|old| self.sets.iter().all(|new| new.literals != old.literals));
+        let lines = [Line::Machine(self.machine.clone())]
+            .into_iter()
+            .chain(old.times.into_iter().chain(self.times.iter().cloned()).map(Line::Time))
+            .chain(old.costs.into_iter().chain(self.costs.iter().cloned()).map(Line::Cost))
+            .chain(old.sets.into_iter().chain(self.sets.iter().cloned()).map(Line::Set));
+        let mut text = String::new();
+        for line in lines {
+            text += &serde_json::to_string(&line)?;
+            text.push('\n');
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, text)?;
+        Ok(path)
     }
 
     /// Note what a program costs before it sees a packet.
-    pub(crate) fn cost(&mut self, class: &'static str, subject: &Subject<'_>) {
-        self.costs.extend(subject.cost.map(|cost| (class, subject.engine, cost)));
+    pub(crate) fn cost(&mut self, class: &str, subject: &Subject<'_>) {
+        let Some(cost) = subject.cost.filter(|_| subject.engine.floor().is_some()) else { return };
+        self.costs.push(Cost {
+            class: class.to_owned(),
+            engine: subject.engine.name().to_owned(),
+            slots: cost.slots,
+            processed: cost.processed,
+            compile_ms: tenths(cost.compile_ms),
+            load_ms: tenths(cost.load_ms),
+        });
     }
 
     /// Note measurements; for machines, print them at once.
     pub(crate) fn times(
         &mut self,
-        class: &'static str,
+        class: &str,
         text: Text,
         bytes: usize,
         cache: Cache,
         times: &Times,
     ) {
         for &(engine, ns) in times {
-            self.rows.push(Row { class, engine, text, bytes, cache, ns });
-            if self.json && !engine.only_for_people() {
-                let line = Line {
-                    class,
-                    engine: engine.name(),
-                    text: text.name(),
-                    bytes,
-                    cache: cache.name(),
-                    ns: (ns * 10.0).round() / 10.0,
-                };
-                let line = serde_json::to_string(&line).expect("names and numbers");
+            let time = Time {
+                class: class.to_owned(),
+                engine: engine.name().to_owned(),
+                text: text.name().to_owned(),
+                bytes,
+                cache: cache.name().to_owned(),
+                ns: tenths(ns),
+            };
+            if self.json {
+                let line = serde_json::to_string(&time).expect("names and numbers");
                 // A reader that has seen enough is no failure.
                 let _ = writeln!(io::stdout(), "{line}");
             }
+            self.times.push(time);
         }
     }
 
@@ -114,93 +203,58 @@ impl Report {
         bytes: usize,
         cache: Cache,
     ) -> Option<f64> {
-        self.rows
+        let wanted = (class, engine.name(), text.name(), bytes, cache.name());
+        self.times
             .iter()
-            .find(|row| {
-                (row.class, row.engine, row.text, row.bytes, row.cache)
-                    == (class, engine, text, bytes, cache)
-            })
-            .map(|row| row.ns)
+            .find(|t| (&*t.class, &*t.engine, &*t.text, t.bytes, &*t.cache) == wanted)
+            .map(|time| time.ns)
     }
 
-    /// For people, print everything.
-    pub(crate) fn finish(&self) {
-        if self.json {
-            return;
-        }
-        let mut out = String::new();
-        out += &format!("{}\n", self.machine);
-        out +=
-            "nanoseconds a packet over a program that does nothing; no packet holds the literal\n";
-        for (class, literal) in LITERALS {
-            for cache in Cache::ALL {
-                self.table(&mut out, class, literal, cache);
+    /// The classes that were measured, in that order.
+    pub(crate) fn classes(&self) -> Vec<&str> {
+        let mut classes: Vec<&str> = Vec::new();
+        for time in &self.times {
+            if !classes.contains(&time.class.as_str()) {
+                classes.push(&time.class);
             }
         }
-        self.long_packets(&mut out);
-        self.verifier(&mut out);
-        bounds::print(self, &mut out);
-        let _ = io::stdout().write_all(out.as_bytes());
+        classes
     }
+}
 
-    fn table(&self, out: &mut String, class: &str, literal: &[u8], cache: Cache) {
-        let title = format!("{class} {:?} {}", literal.escape_ascii().to_string(), cache.name());
-        *out += &format!("\n{title:<40}");
-        for text in Text::ALL {
-            *out += &format!("{:>24}", text.name());
-        }
-        *out += &format!("\n{:<40}", "");
-        for bytes in Text::ALL.iter().flat_map(|_| SIZES) {
-            *out += &format!("{bytes:>8}");
-        }
-        *out += "\n";
-        for engine in Engine::SHOWN {
-            let figures: Vec<Option<f64>> = Text::ALL
-                .into_iter()
-                .flat_map(|text| SIZES.map(|bytes| self.ns(class, engine, text, bytes, cache)))
-                .collect();
-            if figures.iter().all(Option::is_none) {
-                continue;
-            }
-            *out += &format!("{:<40}", engine.title());
-            for ns in figures {
-                *out += &ns.map_or_else(|| format!("{:>8}", "-"), |ns| format!("{ns:>8.1}"));
-            }
-            *out += "\n";
-        }
-    }
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
 
-    fn long_packets(&self, out: &mut String) {
-        let [short, long] = crate::live::SIZES;
-        *out += &format!("\n{:<40}{short:>8}{long:>8}\n", "long packets, prose, warm");
-        for (class, _) in LITERALS {
-            for engine in [Engine::HardwireAttached, Engine::HardwireSocket] {
-                let of = |bytes| self.ns(class, engine, Text::Prose, bytes, Cache::Warm);
-                if let (Some(short), Some(long)) = (of(short), of(long)) {
-                    let how = if engine == Engine::HardwireSocket { ", live UDP" } else { "" };
-                    let title = format!("{class} {}{how}", engine.name());
-                    *out += &format!("{title:<40}{short:>8.1}{long:>8.0}\n");
-                }
-            }
-        }
-    }
+/// The record of this machine: its processor and kernel are the name.
+pub(crate) fn record_path() -> Result<PathBuf, Box<dyn Error>> {
+    let processor = processor();
+    let name = format!("{}-linux-{}", processor.split(',').next().unwrap_or("?"), host::release()?);
+    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let name: String = name.chars().map(|c| legal(c).to_ascii_lowercase()).collect();
+    let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/record");
+    Ok(folder.join(parts.join("-") + ".jsonl"))
+}
 
-    fn verifier(&self, out: &mut String) {
-        *out += &format!("\n{:<40}{:>8}{:>11}{:>9}\n", "programs", "slots", "processed", "load ms");
-        for (class, engine, cost) in &self.costs {
-            if engine.floor().is_none() {
-                continue;
-            }
-            let title = format!("{class} {}", engine.name());
-            let processed = cost.processed.map_or_else(|| "-".to_owned(), |n| n.to_string());
-            *out += &format!("{title:<40}{:>8}{processed:>11}{:>9.1}\n", cost.slots, cost.load_ms);
+/// What was measured, if git knows.
+fn commit() -> String {
+    let arguments = ["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "--short", "HEAD"];
+    match Command::new("git").args(arguments).output() {
+        Ok(told) if told.status.success() => {
+            String::from_utf8_lossy(&told.stdout).trim().to_owned()
         }
+        Ok(_) | Err(_) => "unknown".to_owned(),
     }
 }
 
 /// Name and number of the processors.
 fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let text = match fs::read_to_string("/proc/cpuinfo") {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => format!("model name : {error}"),
+    };
     let field = |name: &str| {
         text.lines()
             .filter_map(|line| line.split_once(':'))
@@ -208,11 +262,6 @@ fn processor() -> String {
             .map_or("?", |(_, value)| value.trim())
     };
     let count = text.lines().filter(|line| line.starts_with("processor")).count();
-    format!(
-        "{count} x {} (family {} model {}, {} MHz)",
-        field("model name"),
-        field("cpu family"),
-        field("model"),
-        field("cpu MHz")
-    )
+    let (family, model, mhz) = (field("cpu family"), field("model"), field("cpu MHz"));
+    format!("{count} x {} (family {family} model {model}, {mhz} MHz)", field("model name"))
 }

@@ -1,14 +1,12 @@
-//! What is searched for, and in what: literals, timed packets, planted packets.
+//! What is searched: timed packets, which hold no match, and planted packets.
 //!
-//! Everything is made from fixed seeds, so that two runs time the same bytes. No packet holds a
+//! Everything is made from fixed seeds, so that two runs time the same bytes. No timed packet holds a
 //! NUL, because one of the peers (`bpf_strnstr`) ends its search there.
 
-/// The literals, with the class that they stand for.
-pub(crate) const LITERALS: [(&str, &[u8]); 3] = [
-    ("literal-8", b"<script>"),
-    ("literal-11", b"/etc/passwd"),
-    ("literal-16", b"union select all"),
-];
+use crate::{
+    class::{COUNT, COUNTED, Class},
+    rules::Numbers,
+};
 
 /// Searched bytes of the timed packets.
 pub(crate) const SIZES: [usize; 3] = [64, 256, 1500];
@@ -23,18 +21,23 @@ pub(crate) enum Text {
     Prose,
     /// Uniform bytes, NUL excepted.
     Random,
-    /// The literal with its last byte wrong, again and again.
+    /// Uniform printable bytes.
+    Ascii,
+    /// What nearly matches, again and again.
     Adversarial,
 }
 
 impl Text {
-    pub(crate) const ALL: [Self; 3] = [Self::Prose, Self::Random, Self::Adversarial];
+    pub(crate) const ALL: [Self; 4] = [Self::Prose, Self::Random, Self::Ascii, Self::Adversarial];
+    /// Those that nobody made to be slow.
+    pub(crate) const ORDINARY: [Self; 3] = [Self::Prose, Self::Random, Self::Ascii];
 
     /// As in the machine format.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Prose => "prose",
             Self::Random => "random",
+            Self::Ascii => "ascii",
             Self::Adversarial => "adversarial",
         }
     }
@@ -60,115 +63,146 @@ a queen with a fair face, on the throne of France. In both countries it was clea
 to the lords of the State preserves of loaves and fishes, that things in general were settled \
 for ever. ";
 
-/// A small generator (splitmix64): the same numbers on every machine.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`, which is small.
-    fn below(&mut self, limit: usize) -> usize {
-        let limit = u64::try_from(limit).expect("usize fits");
-        usize::try_from(self.next() % limit).expect("below a usize")
-    }
-
-    /// Any byte but NUL.
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.below(255) + 1).expect("1 to 255")
-    }
-}
-
-/// The packet of a warm measurement: `bytes` of `text` without `literal`.
-pub(crate) fn warm(text: Text, literal: &[u8], bytes: usize) -> Vec<u8> {
+/// The packet of a warm measurement: `bytes` of `text` without a match.
+pub(crate) fn warm(text: Text, class: &Class, bytes: usize) -> Vec<u8> {
+    let mut numbers = Numbers(7);
     let packet = match text {
-        Text::Prose => PROSE.bytes().cycle().take(bytes).collect(),
-        Text::Random => random(&mut Numbers(7), bytes),
-        Text::Adversarial => near_misses(literal, 1, 0, bytes),
+        Text::Prose => checked(PROSE.bytes().cycle().take(bytes).collect(), class),
+        Text::Random | Text::Ascii => random(text, &mut numbers, class, bytes),
+        Text::Adversarial => near_misses(&mut numbers, class, 0, 0, bytes),
     };
-    checked(packet, literal)
+    packet.unwrap_or_else(|| panic!("{}: the {} packet matches", class.name, text.name()))
 }
 
 /// [`COLD_PACKETS`] distinct packets of the same kind.
-pub(crate) fn cold(text: Text, literal: &[u8], bytes: usize) -> Vec<Vec<u8>> {
+pub(crate) fn cold(text: Text, class: &Class, bytes: usize) -> Vec<Vec<u8>> {
     let mut numbers = Numbers(11);
     let words: Vec<&str> = PROSE.split_inclusive(' ').collect();
-    (0..COLD_PACKETS)
-        .map(|nth| {
-            let packet = match text {
-                Text::Prose => {
-                    let mut packet = Vec::new();
-                    while packet.len() < bytes {
-                        packet.extend(words[numbers.below(words.len())].bytes());
-                    }
-                    packet.truncate(bytes);
-                    packet
-                }
-                Text::Random => random(&mut numbers, bytes),
-                Text::Adversarial => {
-                    let wrong = u8::try_from(nth % 7 + 1).expect("1 to 7");
-                    near_misses(literal, wrong, nth % literal.len(), bytes)
-                }
-            };
-            checked(packet, literal)
-        })
-        .collect()
-}
-
-fn random(numbers: &mut Numbers, bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|_| numbers.byte()).collect()
-}
-
-/// `literal` with `wrong` (1 to 31) mixed into its last byte, repeated, from byte `from` on.
-fn near_misses(literal: &[u8], wrong: u8, from: usize, bytes: usize) -> Vec<u8> {
-    let mut near = literal.to_vec();
-    *near.last_mut().expect("no literal is empty") ^= wrong;
-    near.iter().copied().cycle().skip(from).take(bytes).collect()
+    let packet = |nth| match text {
+        Text::Prose => try_often(|| {
+            let mut packet = Vec::new();
+            while packet.len() < bytes {
+                packet.extend(words[numbers.below(words.len())].bytes());
+            }
+            packet.truncate(bytes);
+            checked(packet, class)
+        }),
+        Text::Random | Text::Ascii => random(text, &mut numbers, class, bytes),
+        Text::Adversarial => near_misses(&mut numbers, class, nth, nth % 16, bytes),
+    };
+    let packets: Option<Vec<_>> = (0..COLD_PACKETS).map(packet).collect();
+    packets.unwrap_or_else(|| panic!("{}: {} packets match", class.name, text.name()))
 }
 
 /// `packet`, if it is what it is meant to be: a full scan for everybody.
-fn checked(packet: Vec<u8>, literal: &[u8]) -> Vec<u8> {
-    assert!(!occurs(literal, &packet, true), "a timed packet holds the literal");
-    assert!(!packet.contains(&0), "a timed packet holds a NUL");
-    packet
+fn checked(packet: Vec<u8>, class: &Class) -> Option<Vec<u8>> {
+    (!packet.contains(&0) && !class.matches(&packet)).then_some(packet)
 }
 
-/// Does `literal` occur in `packet`? The obvious way.
-pub(crate) fn occurs(literal: &[u8], packet: &[u8], ignore_case: bool) -> bool {
-    packet.windows(literal.len()).any(|window| {
-        if ignore_case { window.eq_ignore_ascii_case(literal) } else { window == literal }
+/// The first packet that is good; a short literal occurs in some by chance.
+fn try_often(packet: impl FnMut() -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    const TRIES: usize = 100;
+    std::iter::repeat_with(packet).take(TRIES).flatten().next()
+}
+
+fn random(text: Text, numbers: &mut Numbers, class: &Class, bytes: usize) -> Option<Vec<u8>> {
+    try_often(|| {
+        let mut byte = || if text == Text::Ascii { numbers.printable() } else { numbers.byte() };
+        checked((0..bytes).map(|_| byte()).collect(), class)
     })
 }
 
-/// Packets on which an engine is checked before it is timed: `literal` planted at both ends and at
-/// many places, the same with one byte wrong or in the other case, and the timed kinds themselves.
-pub(crate) fn planted(literal: &[u8]) -> Vec<Vec<u8>> {
+/// The nth packet of near misses, without its first `skipped` bytes: of one pattern the same one
+/// again and again, of a set one after the other.
+fn near_misses(
+    numbers: &mut Numbers,
+    class: &Class,
+    nth: usize,
+    skipped: usize,
+    bytes: usize,
+) -> Option<Vec<u8>> {
+    if class.counts() {
+        return checked(with_counted(numbers, bytes, COUNT - 1, nth == 0), class);
+    }
+    let many = class.patterns.len() > 1;
+    let nears = &class.nears;
+    // The start moves by a prime, so that each packet begins elsewhere.
+    let mut near = nth.wrapping_mul(if many { 61 } else { 1 }) % nears.len();
+    let mut packet = Vec::new();
+    let mut left_out = 0;
+    while packet.len() < skipped + bytes {
+        let before = packet.len();
+        packet.extend(&nears[near]);
+        // Two that stand side by side can be a match.
+        if class.matches(&packet[before.saturating_sub(256)..]) {
+            packet.truncate(before);
+            left_out += 1;
+            if left_out > nears.len() || !many {
+                return None;
+            }
+        } else {
+            left_out = 0;
+        }
+        near = if many { (near + 1) % nears.len() } else { near };
+    }
+    checked(packet[skipped..skipped + bytes].to_vec(), class)
+}
+
+/// `bytes` with so many of what is counted, in front or anywhere.
+fn with_counted(numbers: &mut Numbers, bytes: usize, count: usize, in_front: bool) -> Vec<u8> {
+    let mut packet: Vec<u8> = (0..bytes)
+        .map(|at| {
+            if at < count { COUNTED } else { COUNTED + 1 + u8::try_from(at % 9).expect("below 9") }
+        })
+        .collect();
+    if !in_front {
+        for at in (1..bytes).rev() {
+            packet.swap(at, numbers.below(at + 1));
+        }
+    }
+    packet
+}
+
+/// Is `literal` none that the timed packets are full of?
+pub(crate) fn is_rare(literal: &[u8]) -> bool {
+    !PROSE.as_bytes().windows(literal.len()).any(|window| window == literal)
+}
+
+/// Packets on which an engine is checked before it is timed: what matches, planted at both ends and
+/// at many places; the same with one byte wrong or in the other case; and the timed kinds themselves.
+pub(crate) fn planted(class: &Class) -> Vec<Vec<u8>> {
     let mut numbers = Numbers(23);
     let mut packets = Vec::new();
     for bytes in SIZES {
+        let fitting: Vec<_> = class.hits.iter().filter(|hit| hit.len() + 2 <= bytes).collect();
         for text in Text::ALL {
-            let plain = warm(text, literal, bytes);
-            let last = bytes - literal.len();
-            let mut places = vec![0, 1, last - 1, last];
-            places.extend((0..12).map(|_| numbers.below(last + 1)));
-            for at in places {
-                let mut hit = plain.clone();
-                hit[at..at + literal.len()].copy_from_slice(literal);
-                let mut near = hit.clone();
-                near[at + numbers.below(literal.len())] ^= 1;
-                let mut other_case = hit.clone();
-                for byte in &mut other_case[at..at + literal.len()] {
+            let plain = warm(text, class, bytes);
+            if class.counts() {
+                let counts = [0, 1, COUNT - 1, COUNT, COUNT + 1, bytes];
+                packets.extend(counts.map(|count| with_counted(&mut numbers, bytes, count, false)));
+                packets.push(plain);
+                continue;
+            }
+            for nth in 0..16 {
+                let hit = fitting[numbers.below(fitting.len())];
+                let last = bytes - hit.len();
+                let at = match nth {
+                    0 | 1 => nth,
+                    2 | 3 => last + 2 - nth,
+                    _ => numbers.below(last + 1),
+                };
+                let mut packet = plain.clone();
+                packet[at..at + hit.len()].copy_from_slice(hit);
+                let mut near = packet.clone();
+                near[at + numbers.below(hit.len())] ^= 1;
+                let mut other_case = packet.clone();
+                for byte in &mut other_case[at..at + hit.len()] {
                     *byte = match *byte {
                         b'a'..=b'z' => byte.to_ascii_uppercase(),
                         other => other.to_ascii_lowercase(),
                     };
                 }
-                packets.extend([hit, near, other_case]);
+                packets.extend([packet, near, other_case]);
             }
             packets.push(plain);
         }
