@@ -368,7 +368,7 @@ fn the_reference_finds_in_the_capture_what_the_readme_says() {
         let found = match (outcome.in_scope, outcome.matches.first()) {
             (false, _) => Expected::OutOfScope,
             (true, None) => Expected::Miss,
-            (true, Some(found)) => Expected::Match(found.end),
+            (true, Some(found)) => Expected::Match(found.end.expect("no condition")),
         };
         assert_eq!(found, expected, "frame {}: {what}", frame.number);
     }

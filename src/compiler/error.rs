@@ -31,6 +31,26 @@ pub enum CompileError {
         /// What can be written instead.
         hint: &'static str,
     },
+    /// A frequency condition that no frame satisfies.
+    #[error("{what} can never hold: {why}")]
+    Never {
+        /// The term, or two of them, as written.
+        what: String,
+        /// With the numbers that contradict each other.
+        why: String,
+        /// Bytes of the text of the condition, counted from 0.
+        span: Range<usize>,
+    },
+    /// A frequency condition that every frame satisfies.
+    #[error("{what} always holds: {why}")]
+    Always {
+        /// The term, as written.
+        what: String,
+        /// With the numbers that make it so.
+        why: String,
+        /// Bytes of the text of the condition, counted from 0.
+        span: Range<usize>,
+    },
     /// The pattern has no bytes, so that it would match everything.
     #[error("{what} is empty")]
     Empty {
@@ -113,7 +133,10 @@ impl CompileError {
     /// The part of the pattern text to underline, in bytes, if any.
     pub fn span(&self) -> Option<&Range<usize>> {
         match self {
-            Self::Syntax { span, .. } | Self::NotSupported { span, .. } => Some(span),
+            Self::Syntax { span, .. }
+            | Self::NotSupported { span, .. }
+            | Self::Never { span, .. }
+            | Self::Always { span, .. } => Some(span),
             Self::Empty { .. }
             | Self::TooLong { .. }
             | Self::TooManyPositions { .. }
@@ -129,6 +152,8 @@ impl CompileError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Syntax { hint, .. } | Self::NotSupported { hint, .. } => Some(hint),
+            Self::Never { .. } => Some("lower the number, or count in more bytes"),
+            Self::Always { .. } => Some("leave it away, or ask for another number"),
             Self::Empty { .. } => Some("write at least one byte"),
             Self::TooLong { .. } => Some("search for a part of it that is rare enough"),
             Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),

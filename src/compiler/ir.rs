@@ -2,6 +2,8 @@
 
 use regex_syntax::hir::Hir;
 
+use super::frequency::Condition;
+
 /// Most bytes of one literal. Keeps every offset of generated code far inside 16 bits.
 pub const LITERAL_BYTES_MAX: usize = 1024;
 /// Most patterns of one program; bounded by the size of the map that counts their hits.
@@ -50,6 +52,9 @@ pub enum Body {
     Literal(Literal),
     /// What a regular expression, or a hex string with wildcards, stands for.
     Regex(Expression),
+    /// Nothing is looked for: bytes are counted. A frame matches only if all conditions of a matcher
+    /// hold and, if it has other patterns, one of those occurs.
+    Frequency(Condition),
 }
 
 /// One pattern.
@@ -74,7 +79,15 @@ impl Pattern {
     pub fn as_literal(&self) -> Option<&Literal> {
         match &self.body {
             Body::Literal(literal) => Some(literal),
-            Body::Regex(_) => None,
+            Body::Regex(_) | Body::Frequency(_) => None,
+        }
+    }
+
+    /// The condition, if it is one.
+    pub fn as_condition(&self) -> Option<&Condition> {
+        match &self.body {
+            Body::Frequency(condition) => Some(condition),
+            Body::Literal(_) | Body::Regex(_) => None,
         }
     }
 
@@ -83,8 +96,8 @@ impl Pattern {
     pub fn ignoring_case(mut self, ignore_case: bool) -> Self {
         match &mut self.body {
             Body::Literal(literal) => literal.ignore_case = ignore_case,
-            // An expression says for each of its parts whether case matters.
-            Body::Regex(_) => {}
+            // An expression says for each of its parts whether case matters, a condition for each byte.
+            Body::Regex(_) | Body::Frequency(_) => {}
         }
         self
     }
@@ -145,6 +158,19 @@ pub enum Verdict {
     },
 }
 
+impl Matcher {
+    /// The conditions, with their positions in [`patterns`](Self::patterns).
+    pub fn conditions(&self) -> impl Iterator<Item = (usize, &Pattern, &Condition)> {
+        let all = self.patterns.iter().enumerate();
+        all.filter_map(|(at, pattern)| Some((at, pattern, pattern.as_condition()?)))
+    }
+
+    /// How many patterns are looked for: all but the conditions.
+    pub fn sought(&self) -> usize {
+        self.patterns.len() - self.conditions().count()
+    }
+}
+
 impl Verdict {
     /// The word of the command line and of machine formats, without the interface.
     pub const fn name(self) -> &'static str {
@@ -200,14 +226,14 @@ pub struct Matcher {
     pub verdicts: Verdicts,
 }
 
-/// One pattern that occurs.
+/// One pattern that occurs, or a condition that holds for a frame that matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Match {
     /// The pattern's id.
     pub id: u32,
     /// Exclusive end of an occurrence, counted from the start of the scope; with
-    /// [`Report::All`] the smallest of all its occurrences.
-    pub end: u32,
+    /// [`Report::All`] the smallest of all its occurrences. A condition has none.
+    pub end: Option<u32>,
 }
 
 /// What an engine says about one frame.

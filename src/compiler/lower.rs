@@ -10,6 +10,7 @@
 use super::{
     CompileError,
     automaton::{self, Automaton, Limits},
+    frequency::Term,
     ir::{Body, Literal, Matcher, Window},
 };
 
@@ -67,6 +68,17 @@ pub struct Scan {
     pub automaton: Automaton,
 }
 
+/// A term of a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Id of its condition.
+    pub id: u32,
+    /// The part of the scope that it is about.
+    pub window: Window,
+    /// What is counted, where, and how often it may be there.
+    pub term: Term,
+}
+
 /// Everything that is searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lowered {
@@ -74,6 +86,8 @@ pub struct Lowered {
     pub needles: Vec<Needle>,
     /// Automata, likewise.
     pub scans: Vec<Scan>,
+    /// Terms of conditions, likewise.
+    pub counts: Vec<Count>,
 }
 
 /// Lower the patterns of `matcher`.
@@ -88,6 +102,11 @@ pub fn lower(matcher: &Matcher) -> Result<Lowered, CompileError> {
             Body::Literal(literal) => {
                 let needle = Needle::of_literal(index, pattern.id, literal, pattern.window);
                 lowered.needles.push(needle);
+            }
+            Body::Frequency(condition) => {
+                let count =
+                    |term: &Term| Count { id: pattern.id, window: pattern.window, term: *term };
+                lowered.counts.extend(condition.terms.iter().map(count));
             }
             Body::Regex(expression) => {
                 let (id, window) = (pattern.id, pattern.window);

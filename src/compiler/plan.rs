@@ -7,6 +7,7 @@ use super::{
     CompileError, Entry, Options,
     automaton::shape::Shape,
     estimate,
+    frequency::gate::{self, Gate},
     gram_interval::{self, GramInterval},
     lower::Lowered,
 };
@@ -87,6 +88,8 @@ pub enum Pass {
 pub struct Plan {
     /// How the bytes are reached.
     pub access: Access,
+    /// The terms of conditions, in the order in which they are looked at: before everything else.
+    pub gates: Vec<Gate>,
     /// The walks, in order.
     pub passes: Vec<Pass>,
     /// One line, shown by `hardwire explain`.
@@ -179,8 +182,16 @@ pub fn choose(
     for (scan, part) in lowered.scans.iter().enumerate() {
         passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });
     }
+    let gates = gate::gates(&lowered.counts, target.perfmon);
+    if let [first, ..] = &gates[..] {
+        let term = lowered.counts[first.count].term;
+        return Err(CompileError::Target {
+            what: format!("the condition {term}"),
+            why: "this version cannot count yet".to_owned(),
+        });
+    }
     let why = why(access, &passes, target);
-    Ok(Plan { access, passes, why })
+    Ok(Plan { access, gates, passes, why })
 }
 
 /// What loops with a counter can hold.

@@ -140,7 +140,7 @@ impl Engine for Kernel<'_> {
             for (at, pattern) in self.matcher.patterns.iter().enumerate() {
                 let hit = values.entry(at).nth(cpu).and_then(Hit::from_bytes).unwrap_or_default();
                 if hit.hits > 0 && hit.frame == frame {
-                    matches.push(found(pattern.id, &hit));
+                    matches.push(found(pattern, &hit));
                 }
             }
         }

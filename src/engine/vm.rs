@@ -6,7 +6,7 @@ use crate::{
     compiler::{
         Entry,
         event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit},
-        ir::{Match, Matcher, Outcome},
+        ir::{Match, Matcher, Outcome, Pattern},
     },
     vm::{Context, Machine, SkbFields},
 };
@@ -90,7 +90,7 @@ impl Engine for Vm<'_> {
             for (at, pattern) in self.matcher.patterns.iter().enumerate() {
                 let hit = self.hit(at);
                 if hit.hits > 0 && hit.frame == frame {
-                    matches.push(found(pattern.id, &hit));
+                    matches.push(found(pattern, &hit));
                 }
             }
         }
@@ -101,6 +101,7 @@ impl Engine for Vm<'_> {
 }
 
 /// A hit of the current frame as a match.
-pub(super) fn found(id: u32, hit: &Hit) -> Match {
-    Match { id, end: u32::try_from(hit.end).unwrap_or(u32::MAX) }
+pub(super) fn found(pattern: &Pattern, hit: &Hit) -> Match {
+    let end = u32::try_from(hit.end).unwrap_or(u32::MAX);
+    Match { id: pattern.id, end: pattern.as_condition().is_none().then_some(end) }
 }

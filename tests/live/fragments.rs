@@ -181,7 +181,7 @@ fn expected(end: Option<u32>) -> Outcome {
         in_scope: true,
         searched: true,
         verdict: if end.is_some() { Verdict::Drop } else { Verdict::Pass },
-        matches: end.map(|end| Match { id: 1, end }).into_iter().collect(),
+        matches: end.map(|end| Match { id: 1, end: Some(end) }).into_iter().collect(),
     }
 }
 

@@ -137,7 +137,8 @@ impl Live {
         for (index, id) in self.ids.iter().enumerate() {
             let hit = values.entry(index).nth(cpu).and_then(Hit::from_bytes).expect("a record");
             if one(Counter::Matched) && hit.hits > 0 && hit.frame == frame {
-                matches.push(Match { id: *id, end: u32::try_from(hit.end).expect("short") });
+                let end = Some(u32::try_from(hit.end).expect("short"));
+                matches.push(Match { id: *id, end });
             }
         }
         let verdicts = [

@@ -37,7 +37,7 @@ fn expected(end: Option<usize>) -> Outcome {
         searched: true,
         verdict: if end.is_some() { Verdict::Pass } else { Verdict::Drop },
         matches: end
-            .map(|end| Match { id: 1, end: u32::try_from(end).expect("short") })
+            .map(|end| Match { id: 1, end: Some(u32::try_from(end).expect("short")) })
             .into_iter()
             .collect(),
     }

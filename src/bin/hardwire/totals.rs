@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_counted_as_a_generated_program_counts_it() {
-        let found = vec![Match { id: 2, end: 5 }];
+        let found = vec![Match { id: 2, end: Some(5) }];
         let (pass, drop) = (Verdict::Pass, Verdict::Drop);
         let mut totals = Totals::new(2);
         for (in_scope, searched, verdict, matches) in [

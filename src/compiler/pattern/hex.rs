@@ -32,7 +32,7 @@ pub fn parse(text: &[u8]) -> Result<Vec<u8>, CompileError> {
 }
 
 /// The value of a hex digit.
-pub(super) fn digit(byte: u8) -> Option<u8> {
+pub(in crate::compiler) fn digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

@@ -67,7 +67,7 @@ fn end_of_character(text: &[u8], at: usize) -> usize {
 }
 
 /// A piece of a pattern in a message.
-fn shown(text: &[u8]) -> String {
+pub(in crate::compiler) fn shown(text: &[u8]) -> String {
     match std::str::from_utf8(text) {
         Ok(text) if !text.contains(char::is_control) => text.to_owned(),
         Ok(_) | Err(_) => text.escape_ascii().to_string(),

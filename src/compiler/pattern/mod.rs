@@ -12,8 +12,11 @@ pub mod hex;
 pub mod literal;
 pub mod regex;
 
+pub(super) use literal::shown;
+
 use super::error::CompileError;
-use super::ir::{LITERAL_BYTES_MAX, Pattern, Window};
+use super::frequency::Condition;
+use super::ir::{Body, LITERAL_BYTES_MAX, Pattern, Window};
 
 /// How a pattern is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +27,8 @@ pub enum Syntax {
     Hex,
     /// A regular expression.
     Regex,
+    /// A byte-frequency condition: `a>=2, 0x00>=8 in 64`.
+    Frequency,
 }
 
 /// A pattern as it was written.
@@ -55,6 +60,10 @@ impl Written {
         let bytes = match self.syntax {
             Syntax::Literal => literal::parse(&self.text)?,
             Syntax::Hex => hex::parse(&self.text)?,
+            Syntax::Frequency => {
+                let condition = Condition::parse(&self.text, self.ignore_case, self.window)?;
+                return Ok(Pattern { id, body: Body::Frequency(condition), window: self.window });
+            }
             Syntax::Regex => {
                 return Err(CompileError::NotSupported {
                     what: "a regular expression".to_owned(),

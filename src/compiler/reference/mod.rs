@@ -7,6 +7,7 @@
 
 mod expression;
 
+use super::frequency::{Condition, Span};
 use super::ir::{Body, FRAME_BYTES_MAX, Literal, Match, Matcher, Outcome, Pattern, Report, Window};
 use super::scope::{Hook, scope_of};
 use expression::Places;
@@ -21,6 +22,8 @@ pub struct Obvious<'m> {
 enum Wanted<'m> {
     Literal(&'m Literal),
     Expression(Places),
+    /// Nothing: a condition has no end.
+    Nothing,
 }
 
 impl std::fmt::Debug for Obvious<'_> {
@@ -42,7 +45,8 @@ impl<'m> Obvious<'m> {
     /// Of an input longer than [`FRAME_BYTES_MAX`] the first so many bytes are searched; if its scope
     /// reaches further and nothing was found, the outcome is not `searched`. The end of the search
     /// is no end of the scope: nothing is found there by `$`. With [`Report::First`] the match is the
-    /// one that ends first, of several the one with the lowest id.
+    /// one that ends first, of several the one with the lowest id. Conditions that hold for a frame that
+    /// matches are reported with it, all of them.
     pub fn search(&self, input: &[u8], hook: Hook) -> Outcome {
         let verdicts = self.matcher.verdicts;
         let Some(scope) = scope_of(input, self.matcher.scope, hook) else {
@@ -51,12 +55,19 @@ impl<'m> Obvious<'m> {
         };
         let limit = size(FRAME_BYTES_MAX);
         let searchable = scope.end.min(limit).saturating_sub(scope.start);
+        let whole = scope.end <= limit;
 
+        let seen = &input[scope.clone()][..searchable];
+        let mut conditions = self.matcher.conditions();
+        if conditions.any(|(_, p, condition)| !holds(condition, p.window, seen, whole)) {
+            let verdict = verdicts.on_miss;
+            return Outcome { in_scope: true, searched: whole, verdict, matches: Vec::new() };
+        }
         let mut matches = Vec::new();
         for (pattern, wanted) in self.matcher.patterns.iter().zip(&self.wanted) {
             if let Some(end) = wanted.first_end(&input[scope.clone()], searchable, pattern.window) {
                 let end = u32::try_from(end).expect("at most FRAME_BYTES_MAX bytes are searched");
-                matches.push(Match { id: pattern.id, end });
+                matches.push(Match { id: pattern.id, end: Some(end) });
             }
         }
         matches.sort();
@@ -64,10 +75,15 @@ impl<'m> Obvious<'m> {
             let first = matches.iter().copied().min_by_key(|found| (found.end, found.id));
             matches = first.into_iter().collect();
         }
+        if !matches.is_empty() || self.matcher.sought() == 0 {
+            let conditions = self.matcher.conditions();
+            matches.extend(conditions.map(|(_, p, _)| Match { id: p.id, end: None }));
+            matches.sort();
+        }
 
         let found = !matches.is_empty();
         let verdict = if found { verdicts.on_match } else { verdicts.on_miss };
-        Outcome { in_scope: true, searched: found || scope.end <= limit, verdict, matches }
+        Outcome { in_scope: true, searched: found || whole, verdict, matches }
     }
 }
 
@@ -76,6 +92,7 @@ impl<'m> Wanted<'m> {
         match &pattern.body {
             Body::Literal(literal) => Self::Literal(literal),
             Body::Regex(expression) => Self::Expression(Places::new(&expression.hir)),
+            Body::Frequency(_) => Self::Nothing,
         }
     }
 
@@ -93,8 +110,27 @@ impl<'m> Wanted<'m> {
                 .find(|place| equal(bytes, &scope[place.clone()], *ignore_case))
                 .map(|place| place.end),
             Self::Expression(places) => places.first_end(scope, window),
+            Self::Nothing => None,
         }
     }
+}
+
+/// Does `condition` certainly hold for `window` of a scope, of which `seen` can be searched?
+///
+/// Where that is not the `whole` scope, bytes that were not seen may count, too: a limit that they
+/// must not pass is not certain to hold if they lie where the condition counts.
+fn holds(condition: &Condition, window: Window, seen: &[u8], whole: bool) -> bool {
+    let offset = size(window.offset);
+    let window_end = window.depth.map_or(usize::MAX, |depth| offset.saturating_add(size(depth)));
+    condition.terms.iter().all(|term| {
+        let end = match term.span {
+            Span::First(n) => window_end.min(offset.saturating_add(size(n))),
+            Span::Scope | Span::Any(_) => window_end,
+        };
+        let certain = whole || end < seen.len() || term.most.is_none();
+        let start = offset.min(seen.len());
+        certain && term.holds(&seen[start..end.clamp(start, seen.len())])
+    })
 }
 
 /// [`Obvious::search`], for one input.
@@ -220,11 +256,11 @@ mod tests {
         ];
         let all = search(&raw(patterns.clone(), Report::All), b"zabcabc", Hook::Xdp);
         let ends: Vec<_> = all.matches.iter().map(|found| (found.id, found.end)).collect();
-        assert_eq!(ends, [(2, 4), (3, 4), (7, 4)]);
+        assert_eq!(ends, [(2, Some(4)), (3, Some(4)), (7, Some(4))]);
         assert_eq!((all.in_scope, all.searched, all.verdict), (true, true, Verdict::Drop));
 
         let first = search(&raw(patterns, Report::First), b"zabcabc", Hook::Xdp);
-        assert_eq!(first.matches, [Match { id: 2, end: 4 }]);
+        assert_eq!(first.matches, [Match { id: 2, end: Some(4) }]);
     }
 
     #[test]

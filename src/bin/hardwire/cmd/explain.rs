@@ -233,19 +233,24 @@ impl Story<'_> {
         let Matcher { scope, report, verdicts, .. } = self.matcher;
         let patterns = self.named.iter().map(|named| {
             let pattern = &named.pattern;
-            let (bytes, regex, ignore_case) = match &pattern.body {
-                Body::Literal(literal) => (Some(hex(&literal.bytes)), None, literal.ignore_case),
-                Body::Regex(expression) => (None, Some(expression.hir.to_string()), false),
-            };
-            json!({
+            let mut told = json!({
                 "id": pattern.id,
                 "place": named.place,
-                "bytes": bytes,
-                "regex": regex,
-                "ignore_case": ignore_case,
+                "bytes": null,
+                "regex": null,
+                "ignore_case": false,
                 "offset": pattern.window.offset,
                 "depth": pattern.window.depth,
-            })
+            });
+            match &pattern.body {
+                Body::Literal(literal) => {
+                    told["bytes"] = hex(&literal.bytes).into();
+                    told["ignore_case"] = literal.ignore_case.into();
+                }
+                Body::Regex(expression) => told["regex"] = expression.hir.to_string().into(),
+                Body::Frequency(condition) => told["frequency"] = condition.to_string().into(),
+            }
+            told
         });
         let report = match report {
             Report::First => "first",
@@ -290,6 +295,7 @@ fn bytes(pattern: &Pattern) -> String {
             format!("{} bytes: {}{more}{case}", bytes.len(), spaced.join(" "))
         }
         Body::Regex(expression) => format!("expression: {}", expression.hir),
+        Body::Frequency(condition) => format!("condition: {condition}"),
     };
     let window = pattern.window;
     match window.end() {

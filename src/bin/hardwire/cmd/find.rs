@@ -54,7 +54,9 @@ pub(crate) struct Options {
 #[derive(Serialize)]
 pub(crate) struct Found {
     id: u32,
-    end: u32,
+    /// Conditions have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end: Option<u32>,
 }
 
 impl From<&Match> for Found {

@@ -151,7 +151,11 @@ impl<'a> Pass<'a> {
             let separator = if place == 0 { " " } else { ", " };
             let index = usize::try_from(found.id).unwrap_or(usize::MAX);
             let text = self.named.get(index - 1).map_or("", |named| named.text.as_str());
-            write!(self.output, "{separator}#{} {text} ends at {}", found.id, found.end)?;
+            write!(self.output, "{separator}#{} {text}", found.id)?;
+            match found.end {
+                Some(end) => write!(self.output, " ends at {end}")?,
+                None => write!(self.output, " holds")?,
+            }
         }
         Ok(writeln!(self.output)?)
     }

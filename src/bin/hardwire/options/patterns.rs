@@ -9,9 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use hardwire::compiler::CompileError;
 use hardwire::compiler::ir::{FRAME_BYTES_MAX, PATTERNS_MAX, Pattern};
 use hardwire::compiler::pattern::{Syntax, Written, file};
+use hardwire::compiler::{CompileError, frequency};
 
 use super::source;
 use crate::failure::{Failure, Problem, shown};
@@ -85,6 +85,7 @@ impl PatternOptions {
             let error = CompileError::TooManyPatterns { patterns, limit };
             problems.push(Problem::of_compilation(&error));
         }
+        problems.extend(conflict(&named));
         if !problems.is_empty() {
             return Err(Failure::Problems(problems));
         }
@@ -133,6 +134,7 @@ fn one(
         Syntax::Literal => "-e",
         Syntax::Hex => "-x",
         Syntax::Regex => "-E",
+        Syntax::Frequency => "--frequency",
     };
     let id = next_id(named);
     let written = Written { syntax, text: text.as_bytes().to_vec(), ..group.options.clone() };
@@ -171,6 +173,14 @@ fn all_of_file(
         named.push(Named { pattern, place, text: short(&written.text) });
     }
     Ok(())
+}
+
+/// Conditions that each could hold, but not together.
+fn conflict(named: &[Named]) -> Option<Problem> {
+    let frequency::Conflict { ids: [one, other], why } =
+        frequency::conflict(&Named::patterns(named))?;
+    let problem = Problem::new(format!("conditions {one} and {other} never hold together: {why}"));
+    Some(problem.at("--frequency").hint("all conditions must hold for a frame to match"))
 }
 
 fn next_id(named: &[Named]) -> u32 {
@@ -253,6 +263,20 @@ impl Args for PatternOptions {
                     .help("A regular expression (not supported yet)"),
             )
             .arg(
+                Arg::new("frequency")
+                    .long("frequency")
+                    .value_name("SPEC")
+                    .action(ArgAction::Append)
+                    .allow_hyphen_values(true)
+                    .value_parser(value_parser!(OsString))
+                    .help_heading(HEADING)
+                    .help(
+                        "How often bytes may occur, or nothing matches at all: 'a>=2', \
+                         '0x00<8 in 64' (the first 64 bytes), '[^ -~]>=16 in any 32' (a run of 32 \
+                         bytes); commas between terms that must all hold",
+                    ),
+            )
+            .arg(
                 Arg::new("file")
                     .short('f')
                     .long("file")
@@ -292,8 +316,12 @@ impl FromArgMatches for PatternOptions {
         let mut take = |id: &str, items: Vec<Item>| {
             placed.extend(matches.indices_of(id).into_iter().flatten().zip(items));
         };
-        let patterns =
-            [("literal", Syntax::Literal), ("hex", Syntax::Hex), ("regex", Syntax::Regex)];
+        let patterns = [
+            ("literal", Syntax::Literal),
+            ("hex", Syntax::Hex),
+            ("regex", Syntax::Regex),
+            ("frequency", Syntax::Frequency),
+        ];
         for (id, syntax) in patterns {
             let item = |text: &OsString| Item::Pattern(syntax, text.clone());
             take(id, matches.get_many(id).into_iter().flatten().map(item).collect());

@@ -33,10 +33,10 @@ pub(super) fn image(
     };
     let shape = Shape::choose(automaton, access, target).expect("fits");
     let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone() };
-    let lowered = Lowered { needles: Vec::new(), scans: vec![scan] };
+    let lowered = Lowered { scans: vec![scan], ..Lowered::default() };
     let options = Options { counters, fragments: true };
     let passes = vec![Pass::States { scan: 0, shape }];
-    let plan = Plan { access, passes, why: String::new() };
+    let plan = Plan { access, gates: Vec::new(), passes, why: String::new() };
     let image = generate(&matcher, &lowered, entry, target, &options, &plan);
     (matcher, image.expect("fits"))
 }
@@ -189,7 +189,8 @@ fn check(what: &str, automaton: &Automaton, window: Window, inputs: &[Vec<u8>], 
                     input.escape_ascii().to_string()
                 );
                 assert!(got.searched, "{about}");
-                let end = got.matches.first().map(|m| usize::try_from(m.end).expect("64 bits"));
+                let end = got.matches.first().and_then(|m| m.end);
+                let end = end.map(|end| usize::try_from(end).expect("64 bits"));
                 assert_eq!(end, expected, "{about}");
             };
             ask(&mut vm, usize::MAX);

@@ -82,7 +82,7 @@ impl Answers {
         match expected.matches.first() {
             Some(found) => {
                 self.dropped += u64::from(expected.verdict == Verdict::Drop);
-                self.matched.push((number, frame.len(), found.end));
+                self.matched.push((number, frame.len(), found.end.unwrap_or(0)));
             }
             None if expected.in_scope => self.missed += 1,
             None => self.out_of_scope += 1,
