@@ -27,7 +27,7 @@ fn a_bad_pattern_is_told_with_its_place_and_what_would_be_right() {
         (&["-x", "DE ?? EF"], &["wildcard", "byte 3", "not supported yet"]),
         (&["-x", "DE [4-6] EF"], &["gap", "byte 3", "not supported yet"]),
         (&["-x", "(DE|AD)"], &["alternative", "byte 0", "not supported yet"]),
-        (&["-E", "a+"], &["regular expression", "not supported yet", "-e"]),
+        (&["-E", "a(?=b)"], &["look-ahead", "byte 1", "alternatives"]),
     ];
     for (patterns, parts) in cases {
         run(["compile"].iter().chain(*patterns)).complains(1, parts);
@@ -37,7 +37,7 @@ fn a_bad_pattern_is_told_with_its_place_and_what_would_be_right() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let file = File::new("set", "fine\n\\q\n# \\q\nhex:DE A\nre:a+\n");
+    let file = File::new("set", "fine\n\\q\n# \\q\nhex:DE A\nre:(a\n");
     let got = run(["compile", "-e", "", "-f", file.name(), "-x", "0"]);
     got.complains(1, &["set line 2", "set line 4", "set line 5", "(-e)", "(-x)"]);
     assert_eq!(got.err.matches("error: ").count(), 5, "{}", got.err);

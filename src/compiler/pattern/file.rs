@@ -121,14 +121,14 @@ mod tests {
 
     #[test]
     fn all_mistakes_of_a_file_are_told_at_once_with_line_and_place() {
-        let text = b"good\nbad\\q\n# fine\nhex:DE A\nre:a+\nhex:\n";
+        let text = b"good\nbad\\q\n# fine\nhex:DE A\nre:(a\nhex:\n";
         let errors = parse(text).expect_err("four mistakes");
         let got: Vec<_> =
             errors.iter().map(|e| (e.number, e.error.to_string(), e.error.span())).collect();
         let want = [
             (2, "unknown escape \\q at byte 3".to_owned(), Some(&(3..5))),
             (4, "odd number of hex digits (3): A stands alone at byte 7".to_owned(), Some(&(7..8))),
-            (5, "a regular expression at byte 3: not supported yet".to_owned(), Some(&(3..5))),
+            (5, "a group that is not closed at byte 3".to_owned(), Some(&(3..4))),
             (6, "the hex string is empty".to_owned(), None),
         ];
         assert_eq!(got, want);

@@ -16,7 +16,7 @@ pub(super) use literal::shown;
 
 use super::error::CompileError;
 use super::frequency::Condition;
-use super::ir::{Body, LITERAL_BYTES_MAX, Pattern, Window};
+use super::ir::{Body, Expression, LITERAL_BYTES_MAX, Literal, Pattern, Window};
 
 /// How a pattern is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,22 +57,22 @@ impl Written {
     /// The text is malformed, empty, too long, or of a form that is not compiled yet. Spans count
     /// from the start of [`text`](Self::text).
     pub fn lower(&self, id: u32) -> Result<Pattern, CompileError> {
-        let bytes = match self.syntax {
-            Syntax::Literal => literal::parse(&self.text)?,
-            Syntax::Hex => hex::parse(&self.text)?,
+        let body = match self.syntax {
+            Syntax::Literal => self.literal(literal::parse(&self.text)?),
+            Syntax::Hex => self.literal(hex::parse(&self.text)?),
             Syntax::Frequency => {
-                let condition = Condition::parse(&self.text, self.ignore_case, self.window)?;
-                return Ok(Pattern { id, body: Body::Frequency(condition), window: self.window });
+                Body::Frequency(Condition::parse(&self.text, self.ignore_case, self.window)?)
             }
-            Syntax::Regex => {
-                return Err(CompileError::NotSupported {
-                    what: "a regular expression".to_owned(),
-                    span: 0..self.text.len(),
-                    hint: "write a literal (-e) or a hex string (-x)",
-                });
-            }
+            Syntax::Regex => Body::Regex(Expression {
+                hir: regex::parse(&self.text, self.ignore_case)?,
+                text: String::from_utf8_lossy(&self.text).into_owned(),
+            }),
         };
-        Ok(Pattern::literal(id, bytes).ignoring_case(self.ignore_case).within(self.window))
+        Ok(Pattern { id, body, window: self.window })
+    }
+
+    fn literal(&self, bytes: Vec<u8>) -> Body {
+        Body::Literal(Literal { bytes, ignore_case: self.ignore_case })
     }
 }
 

@@ -257,11 +257,9 @@ impl Args for PatternOptions {
                     .long("hex")
                     .help("A hex string: 'DE AD BE EF', spaces as you like"),
             )
-            .arg(
-                pattern("regex", 'E', "REGEX")
-                    .long("regex")
-                    .help("A regular expression (not supported yet)"),
-            )
+            .arg(pattern("regex", 'E', "REGEX").long("regex").help(
+                "A regular expression as in the Rust crate regex, over bytes, without Unicode",
+            ))
             .arg(
                 Arg::new("frequency")
                     .long("frequency")
@@ -284,7 +282,7 @@ impl Args for PatternOptions {
                     .action(ArgAction::Append)
                     .value_parser(value_parser!(PathBuf))
                     .help_heading(HEADING)
-                    .help("A file of patterns, one a line: a literal, or hex:… (# comments)"),
+                    .help("A file of patterns, one a line: a literal, hex:… or re:… (# comments)"),
             )
             .arg(
                 // An option without a value, not a flag: clap tells the places of values only.
