@@ -26,8 +26,6 @@ pub(crate) struct Class {
     pub(crate) title: String,
     /// What Hardwire is given.
     pub(crate) patterns: Vec<Written>,
-    /// What Hardwire is given besides.
-    pub(crate) frequency: Option<String>,
     /// The same for the peers that take regexes.
     pub(crate) regex: Option<String>,
     /// A literal that is timed alone on the same packets.
@@ -137,7 +135,6 @@ fn literals(all: Vec<Vec<u8>>, ignore_case: bool, matching: Option<usize>) -> Cl
         name: "",
         title: format!("{} literals", all.len()),
         patterns: all.iter().map(|literal| written(literal, ignore_case)).collect(),
-        frequency: None,
         regex: None,
         alone: None,
         nears: all.iter().map(|literal| literal[..literal.len() - 1].to_vec()).collect(),
@@ -216,7 +213,6 @@ fn regex(
         name,
         title: format!("/{regex}/"),
         patterns: vec![Written::new(Syntax::Regex, regex)],
-        frequency: None,
         regex: Some(format!("(?-u){regex}")),
         alone: None,
         hits: Vec::new(),
@@ -309,8 +305,10 @@ fn count() -> Class {
     Class {
         name: "count",
         title: format!("{COUNT} times {:?} and more", char::from(COUNTED)),
-        patterns: Vec::new(),
-        frequency: Some(format!("'{}'>={COUNT}", char::from(COUNTED))),
+        patterns: vec![Written::new(
+            Syntax::Frequency,
+            format!("{}>={COUNT}", char::from(COUNTED)),
+        )],
         regex: None,
         alone: None,
         hits: Vec::new(),
@@ -329,7 +327,6 @@ fn rules_mixed() -> Class {
         name: "rules-mixed",
         title: format!("{} rules: literals, some in either case, hex strings, regexes", all.len()),
         patterns: all.iter().map(|rule| rule.written.clone()).collect(),
-        frequency: None,
         oracle: Oracle::Regex(regex::bytes::Regex::new(&text).expect("a regex of this file")),
         regex: Some(text),
         alone: None,

@@ -234,9 +234,6 @@ fn compile(variant: Variant, class: &Class, target: &Target) -> Result<ProgramIm
         Some(alone) => crate::class::written(alone, false).lower(1).map(|pattern| vec![pattern]),
         None => patterns(class),
     };
-    if let Some(frequency) = &class.frequency {
-        return Err(NotYet(format!("the condition {frequency} on frequencies")).into());
-    }
     let verdicts = Verdicts { on_match: Verdict::Drop, ..Verdicts::default() };
     let matcher = patterns.map(|patterns| Matcher { patterns, scope, report, verdicts });
     let options = Options { counters: attached, fragments: attached };

@@ -367,8 +367,16 @@ fn verify_and_bench_and_features_speak_of_this_kernel() {
     let bench = run(["bench", "-e", "GET /", "--json"].iter().chain(&quick)).clean();
     let bench = json_lines(&bench);
     assert!(bench[0]["program"]["slots"].as_u64() > Some(0));
+    assert!(bench[0]["program"]["processed_estimated"].as_u64() > Some(0));
     assert_eq!([&bench[1]["bytes"], &bench[2]["bytes"]], [64, 1500]);
     assert!(bench[1..].iter().all(|line| line["ns"].is_u64() && line["match"] == false));
+    assert!(bench[1..].iter().all(|line| line["cold_ns"].is_f64()));
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/traffic.pcap");
+    let over =
+        ["bench", "-e", "GET /", "--json", "--tries", "2", "--runs", "100", "--pcap", capture];
+    let bench = json_lines(&run(over).clean());
+    assert_eq!(bench[1]["frames"].as_u64().map(|frames| frames > 0), Some(true));
+    assert_eq!(bench[1]["match"], bench[1]["matched"].as_u64() > Some(0));
 
     let features: Value = serde_json::from_str(&run(["features", "--json"]).clean()).expect("JSON");
     let listed = features["features"].as_array().expect("features");

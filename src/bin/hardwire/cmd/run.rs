@@ -92,7 +92,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     Ok(if options.exit_code && !matched { Ending::No } else { Ending::Done })
 }
 
-fn open(path: &Path) -> Result<Reader<Box<dyn Read>>, Failure> {
+pub(super) fn open(path: &Path) -> Result<Reader<Box<dyn Read>>, Failure> {
     let place = path.display().to_string();
     let input: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(io::stdin())
