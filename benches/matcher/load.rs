@@ -97,7 +97,7 @@ fn compile(all: &[Vec<u8>], target: &Target) -> Result<ProgramImage, Failure> {
         report: Matches::First,
         verdicts: Verdicts::default(),
     };
-    let options = Options { counters: false, fragments: false };
+    let options = Options { counters: false, fragments: false, strategy: None };
     let compiled = compiler::compile(&matcher, Entry::Xdp, target, &options)?;
     Ok(compiled.image)
 }

@@ -1,6 +1,6 @@
 //! Why there is no program.
 
-use super::automaton::BuildError;
+use super::{automaton::BuildError, strategy::Strategy};
 use crate::assembler::AsmError;
 use std::ops::Range;
 
@@ -93,6 +93,16 @@ pub enum CompileError {
         /// The target's limit, in slots.
         limit: usize,
     },
+    /// The strategy that was asked for cannot do this.
+    #[error("strategy {strategy} cannot search pattern {id}: {why}")]
+    Strategy {
+        /// Its name.
+        strategy: Strategy,
+        /// The pattern.
+        id: u32,
+        /// What it would need.
+        why: String,
+    },
     /// No strategy can answer the question on this target.
     #[error("{what} cannot be compiled for this target: {why}")]
     Target {
@@ -142,6 +152,7 @@ impl CompileError {
             | Self::TooManyPositions { .. }
             | Self::TooManyPatterns { .. }
             | Self::ProgramTooLarge { .. }
+            | Self::Strategy { .. }
             | Self::Target { .. }
             | Self::Automaton { .. }
             | Self::Assemble(_) => None,
@@ -159,6 +170,7 @@ impl CompileError {
             Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
+            Self::Strategy { .. } => Some("leave --strategy away: then one is chosen that can"),
             Self::Target { .. } => {
                 Some("compile for a newer kernel, or search for fewer or shorter patterns")
             }

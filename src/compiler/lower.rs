@@ -7,12 +7,20 @@
 //!
 //! It does not: choose how a needle is searched (`plan` does), or know the target.
 
+use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir};
+
 use super::{
     CompileError,
-    automaton::{self, Automaton, Limits},
+    automaton::{self, Automaton, BuildError, Limits, Next},
     frequency::Term,
-    ir::{Body, Literal, Matcher, Window},
+    inner::{Branch, Split, split},
+    ir::{Body, Expression, Literal, Matcher, Pattern, Window},
+    strategy::Strategy,
 };
+
+/// Most states of an automaton that walks away from a literal: each of them is code that begins with
+/// checks of its own.
+const WALK_STATES_MAX: usize = 1024;
 
 /// What must hold on both sides of a literal, for its occurrence to be a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,32 +98,124 @@ pub struct Lowered {
     pub counts: Vec<Count>,
 }
 
-/// Lower the patterns of `matcher`.
+/// Lower the patterns of `matcher`, for a strategy if one is asked for.
 ///
 /// # Errors
 ///
-/// An expression whose automaton passes a limit.
-pub fn lower(matcher: &Matcher) -> Result<Lowered, CompileError> {
+/// An expression whose automaton passes a limit, or that `strategy` cannot search.
+pub fn lower(matcher: &Matcher, strategy: Option<Strategy>) -> Result<Lowered, CompileError> {
     let mut lowered = Lowered::default();
     for (index, pattern) in matcher.patterns.iter().enumerate() {
+        let one = One { index, pattern, strategy };
         match &pattern.body {
-            Body::Literal(literal) => {
-                let needle = Needle::of_literal(index, pattern.id, literal, pattern.window);
-                lowered.needles.push(needle);
+            Body::Literal(literal) if one.by_automaton() => {
+                lowered.scans.push(one.scan(&as_expression(literal))?);
             }
+            Body::Literal(literal) => lowered.needles.push(one.needle(literal)),
+            Body::Regex(expression) => one.expression(expression, &mut lowered)?,
             Body::Frequency(condition) => {
                 let count =
                     |term: &Term| Count { id: pattern.id, window: pattern.window, term: *term };
                 lowered.counts.extend(condition.terms.iter().map(count));
             }
-            Body::Regex(expression) => {
-                let (id, window) = (pattern.id, pattern.window);
-                let inside = window.offset > 0;
-                let automaton = automaton::scanning(&expression.hir, inside, &Limits::default())
-                    .map_err(|source| CompileError::Automaton { id, source })?;
-                lowered.scans.push(Scan { index, id, window, automaton });
-            }
         }
     }
     Ok(lowered)
+}
+
+/// One pattern on its way.
+struct One<'a> {
+    index: usize,
+    pattern: &'a Pattern,
+    strategy: Option<Strategy>,
+}
+
+impl One<'_> {
+    fn by_automaton(&self) -> bool {
+        self.strategy.is_some_and(Strategy::is_automaton)
+    }
+
+    fn needle(&self, literal: &Literal) -> Needle {
+        Needle::of_literal(self.index, self.pattern.id, literal, self.pattern.window)
+    }
+
+    fn expression(
+        &self,
+        expression: &Expression,
+        lowered: &mut Lowered,
+    ) -> Result<(), CompileError> {
+        let hir = &expression.hir;
+        if self.by_automaton() {
+            lowered.scans.push(self.scan(hir)?);
+            return Ok(());
+        }
+        match split(hir) {
+            Some(Split::Around(branches)) => match self.around(&branches) {
+                Ok(needles) => lowered.needles.extend(needles),
+                // Too large on one side of the literal: perhaps not as a whole.
+                Err(_) if self.strategy.is_none() => lowered.scans.push(self.scan(hir)?),
+                Err(error) => return Err(error),
+            },
+            None => match self.strategy {
+                None => lowered.scans.push(self.scan(hir)?),
+                Some(strategy) => {
+                    let why = "it needs no literal of two bytes or more".to_owned();
+                    let id = self.pattern.id;
+                    return Err(CompileError::Strategy { strategy, id, why });
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// A needle for each branch.
+    fn around(&self, branches: &[Branch]) -> Result<Vec<Needle>, CompileError> {
+        let limits = Limits { states: WALK_STATES_MAX, ..Limits::default() };
+        let too_large = |source| self.too_large(source);
+        let mut needles = Vec::new();
+        for Branch { before, literal, after } in branches {
+            let (first, last) = (literal.bytes[0], literal.bytes[literal.bytes.len() - 1]);
+            let before = automaton::in_front_of(before, first, &limits).map_err(too_large)?;
+            let after = automaton::behind(after, last, &limits).map_err(too_large)?;
+            if before.start == Next::Dead || after.start == Next::Dead {
+                continue; // this branch never matches
+            }
+            let asked =
+                |automaton: Automaton| (automaton.start != Next::MatchHere).then_some(automaton);
+            let walk = Walk { before: asked(before), after: asked(after) };
+            let walk = (walk.before.is_some() || walk.after.is_some()).then_some(walk);
+            needles.push(Needle { walk, ..self.needle(literal) });
+        }
+        Ok(needles)
+    }
+
+    fn scan(&self, hir: &Hir) -> Result<Scan, CompileError> {
+        let Pattern { id, window, .. } = *self.pattern;
+        let inside = window.offset > 0;
+        let automaton = automaton::scanning(hir, inside, &Limits::default())
+            .map_err(|source| self.too_large(source))?;
+        Ok(Scan { index: self.index, id, window, automaton })
+    }
+
+    fn too_large(&self, source: BuildError) -> CompileError {
+        CompileError::Automaton { id: self.pattern.id, source }
+    }
+}
+
+/// A literal as an expression.
+fn as_expression(literal: &Literal) -> Hir {
+    Hir::concat(
+        literal
+            .bytes
+            .iter()
+            .map(|&byte| {
+                if literal.ignore_case && byte.is_ascii_alphabetic() {
+                    let cases = [byte, byte ^ 0x20].map(|byte| ClassBytesRange::new(byte, byte));
+                    Hir::class(Class::Bytes(ClassBytes::new(cases)))
+                } else {
+                    Hir::literal([byte])
+                }
+            })
+            .collect(),
+    )
 }

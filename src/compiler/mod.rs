@@ -15,6 +15,7 @@ pub mod estimate;
 pub mod event;
 pub mod frequency;
 pub mod gram_interval;
+mod inner;
 pub mod ir;
 mod lattice;
 pub mod lower;
@@ -24,6 +25,7 @@ pub mod plan;
 pub mod reference;
 mod sample;
 pub mod scope;
+pub mod strategy;
 
 use crate::assembler::{ProgramImage, Target};
 
@@ -31,6 +33,7 @@ pub use error::CompileError;
 pub use estimate::Estimate;
 pub use lower::Lowered;
 pub use plan::Plan;
+pub use strategy::Strategy;
 
 /// Where the program will run: what it gets and what it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,11 +52,13 @@ pub struct Options {
     pub counters: bool,
     /// Search the fragments of multi-buffer frames too, where the target has them.
     pub fragments: bool,
+    /// How to search; `None` lets the plan choose.
+    pub strategy: Option<Strategy>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { counters: true, fragments: true }
+        Self { counters: true, fragments: true, strategy: None }
     }
 }
 
@@ -98,7 +103,7 @@ pub fn compile(
             return Err(CompileError::TooLong { what: "the literal", bytes, limit });
         }
     }
-    let lowered = lower::lower(matcher)?;
+    let lowered = lower::lower(matcher, options.strategy)?;
     let plan = plan::choose(&lowered, entry, target, options)?;
     let image = codegen::generate(matcher, &lowered, entry, target, options, &plan)?;
     let estimate = Estimate::new(matcher, &lowered, entry, target, &plan, &image);

@@ -10,6 +10,7 @@ use super::{
     frequency::gate::{self, Gate},
     gram_interval::{self, GramInterval},
     lower::Lowered,
+    strategy::Strategy,
 };
 
 /// How the bytes are reached.
@@ -169,14 +170,17 @@ pub fn choose(
         let group: Vec<usize> = (0..lowered.needles.len())
             .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
             .collect();
-        if group.len() > PAIRS_MAX && windows && target.may_goto {
+        let together = match options.strategy {
+            None => group.len() > PAIRS_MAX && windows && target.may_goto,
+            Some(strategy) => strategy == Strategy::GramSet && !group.is_empty(),
+        };
+        if together {
+            needs(target, windows, Strategy::GramSet)?;
             passes.push(Pass::Set { gram, needles: group });
-        } else {
-            passes.extend(group.into_iter().map(|needle| {
-                let literal = &lowered.needles[needle];
-                let skip = target.may_goto.then(|| gram_interval::find(literal)).flatten();
-                Pass::Pair { needle, skip }
-            }));
+            continue;
+        }
+        for needle in group {
+            passes.push(alone(lowered, needle, target, options.strategy)?);
         }
     }
     for (scan, part) in lowered.scans.iter().enumerate() {
@@ -194,6 +198,52 @@ pub fn choose(
     Ok(Plan { access, gates, passes, why })
 }
 
+/// A pass for one needle.
+fn alone(
+    lowered: &Lowered,
+    number: usize,
+    target: &Target,
+    strategy: Option<Strategy>,
+) -> Result<Pass, CompileError> {
+    let needle = &lowered.needles[number];
+    let skip = || target.may_goto.then(|| gram_interval::find(needle)).flatten();
+    let skip = match strategy {
+        Some(Strategy::PairSwar) => None,
+        Some(strategy @ Strategy::WindowMultiply) => {
+            let Some(skip) = skip() else {
+                let (id, bytes) = (needle.id, needle.bytes.len());
+                let why = if target.may_goto {
+                    format!(
+                        "no multiplier brings the grams of its {bytes} bytes close enough together \
+                         (literals of nine bytes and more mostly have one)"
+                    )
+                } else {
+                    format!("it needs may_goto, and Linux {} has none", target.version)
+                };
+                return Err(CompileError::Strategy { strategy, id, why });
+            };
+            Some(skip)
+        }
+        Some(Strategy::GramSet | Strategy::InnerLiteral | Strategy::Dispatcher) | None => skip(),
+    };
+    Ok(Pass::Pair { needle: number, skip })
+}
+
+/// What a strategy asks of a target.
+fn needs(target: &Target, windows: bool, strategy: Strategy) -> Result<(), CompileError> {
+    if target.may_goto && windows {
+        return Ok(());
+    }
+    Err(CompileError::Target {
+        what: format!("strategy {strategy}"),
+        why: format!(
+            "it needs may_goto (Linux 6.9) and, for XDP, bpf_xdp_load_bytes (5.18), and Linux {} has \
+             not both",
+            target.version
+        ),
+    })
+}
+
 /// What loops with a counter can hold.
 fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<(), CompileError> {
     let refuse = |what: String, limit: String| {
@@ -201,6 +251,18 @@ fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<()
             format!("Linux {} has no may_goto (6.9 has), and without it {limit}", target.version);
         Err(CompileError::Target { what, why })
     };
+    if let Some(needle) = lowered.needles.iter().find(|needle| needle.walk.is_some()) {
+        return refuse(
+            format!("pattern {}, an expression around a literal,", needle.id),
+            "no automaton can be followed".to_owned(),
+        );
+    }
+    if let Some(scan) = lowered.scans.first() {
+        return refuse(
+            format!("pattern {}, an expression,", scan.id),
+            "no automaton can be followed".to_owned(),
+        );
+    }
     if let Some(long) = lowered.needles.iter().find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
         let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);

@@ -62,7 +62,17 @@ pub(crate) struct Side<'a> {
 impl<'a> Side<'a> {
     /// The engines for programs at `entry` on `target`.
     pub(crate) fn new(matcher: &'a Matcher, entry: Entry, target: &Target) -> Self {
-        let compiled = compiler::compile(matcher, entry, target, &Options::default())
+        Self::with_options(matcher, entry, target, &Options::default())
+    }
+
+    /// The same, with options of the compiler.
+    pub(crate) fn with_options(
+        matcher: &'a Matcher,
+        entry: Entry,
+        target: &Target,
+        options: &Options,
+    ) -> Self {
+        let compiled = compiler::compile(matcher, entry, target, options)
             .unwrap_or_else(|e| panic!("{e} ({matcher:?})"));
         let mut engines: Vec<Box<dyn Engine>> =
             vec![Box::new(Vm::new(matcher, entry, &compiled.image).expect("the vm takes it"))];
@@ -70,7 +80,12 @@ impl<'a> Side<'a> {
             match Kernel::new(matcher, entry, &compiled.image) {
                 Ok(kernel) => engines.push(Box::new(kernel)),
                 Err(EngineError::Load(LoadError::Rejected { log, .. })) => {
-                    panic!("rejected: {}\n{}", log.reason, tail(&log.whole));
+                    panic!(
+                        "rejected: {} of {matcher:?} {:?}\n{}",
+                        log.reason,
+                        compiled.plan.strategy(),
+                        tail(&log.whole)
+                    );
                 }
                 Err(e) => panic!("{e:?}"),
             }
@@ -98,7 +113,8 @@ impl<'a> Side<'a> {
         for engine in &mut self.engines {
             let got = match engine.answer(input) {
                 Ok(got) => got,
-                Err(EngineError::TooShort { .. }) => continue,
+                // BPF_PROG_TEST_RUN has its limits.
+                Err(EngineError::TooShort { .. } | EngineError::TooLong { .. }) => continue,
                 Err(e) => panic!("{} {}: {}: {e:?}", engine.name(), self.what, about()),
             };
             if let Some(how) = difference(self.matcher.report, &expected, &all, &got) {

@@ -106,11 +106,11 @@ impl Question {
         vm: Entry,
         kernel: &[Form],
         target: &Target,
+        options: &compiler::Options,
     ) -> Result<Self, Failure> {
         let prepare = |form: Form| -> Result<Prepared, Failure> {
             let matcher = form.matcher(matcher);
-            let options = compiler::Options::default();
-            let compiled = compiler::compile(&matcher, form.entry(), target, &options)
+            let compiled = compiler::compile(&matcher, form.entry(), target, options)
                 .map_err(|error| Problem::of_compilation(&error))?;
             let counted = !target.may_goto;
             Ok(Prepared { form, matcher, image: Some(compiled.image), counted })

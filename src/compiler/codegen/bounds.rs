@@ -53,6 +53,19 @@ impl Gen<'_> {
         }
     }
 
+    /// Many ways lead here, and from here on they are one: the verifier always compares what it knows
+    /// at a `may_goto`, elsewhere only now and then (`is_force_checkpoint()` in
+    /// `kernel/bpf/verifier.c`). Without `may_goto` this is a label.
+    pub(super) fn join(&mut self, here: Label, dead: &[Reg], out: Label) {
+        self.asm.bind(here);
+        if self.target.may_goto && self.asm.refers_to(here) {
+            for &reg in dead {
+                self.set_imm(reg, 0);
+            }
+            self.asm.emit(Branch::may_goto(out));
+        }
+    }
+
     /// Make the verifier forget what it knows of a 32-bit number, just behind the head of a loop.
     ///
     /// Where loops are counted, its lower bound would grow with every round, and packet offsets with

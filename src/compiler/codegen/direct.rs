@@ -11,6 +11,7 @@ use super::{
     frame::{self, DATA_END, LANE, MASK, OFF, PTR},
     multiply::{self, Looks},
     pair::{BlockExits, LaneCheck, Pending, Sought},
+    walk::{Source, WalkExits},
 };
 use crate::{
     assembler::{
@@ -18,7 +19,7 @@ use crate::{
         Reg::{R0, R1, R2, R3, R4, R6},
         Size,
     },
-    compiler::gram_interval::GramInterval,
+    compiler::{gram_interval::GramInterval, lower::Walk},
 };
 
 /// Positions of a full block.
@@ -77,6 +78,10 @@ impl Gen<'_> {
         let scan = Scan { needle, bounded, rest, places, exits };
         self.pass_bounds(needle, first, exits);
         self.direct_setup(needle, first);
+        if needle.pattern.walk.is_some() {
+            self.load_slot(R0, needle.start_slot());
+            self.store_slot(frame::FROM, R0);
+        }
         let looks = needle.skip.map(|skip| (skip, self.direct_looks(&scan, skip)));
         self.pair_constants(needle);
         let mut pending = self.full_blocks(&scan);
@@ -292,8 +297,10 @@ impl Gen<'_> {
         self.mov(R1, PTR);
         self.add(R1, need);
         self.emit_branch(Jmp::Gt.reg(R1, R4, beyond));
-        let check = if scan.bounded {
-            self.load_slot(R3, needle.start_slot());
+        let check = if scan.bounded || needle.pattern.walk.is_some() {
+            let from =
+                if needle.pattern.walk.is_some() { frame::FROM } else { needle.start_slot() };
+            self.load_slot(R3, from);
             self.asm.emit(Alu::Sub.reg(R3, OFF));
             LaneCheck::NotBefore
         } else {
@@ -328,6 +335,9 @@ impl Gen<'_> {
     fn direct_hit(&mut self, scan: &Scan) {
         self.say_of(Phase::Report, scan.needle.pattern, "found");
         self.asm.bind(scan.places.hit);
+        if scan.needle.pattern.walk.is_some() {
+            return; // every occurrence is judged by the walk
+        }
         if self.counters.is_some() {
             self.load_slot(R2, LANE);
             self.asm.emit(Alu::Add.reg(R2, OFF));
@@ -345,6 +355,11 @@ impl Gen<'_> {
         if !self.asm.refers_to(full) {
             self.asm.bind(full);
             self.asm.bind(small);
+            return;
+        }
+        if let Some(walk) = &scan.needle.pattern.walk {
+            self.asm.bind(small);
+            self.direct_walk(scan, walk);
             return;
         }
         let fail = self.asm.label();
@@ -370,6 +385,52 @@ impl Gen<'_> {
         self.asm.bind(small);
         self.advance(OFF, -1);
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
+    }
+
+    /// The first piece of a literal with a walk is there. Whatever comes of it, the scan goes on
+    /// behind it, and what lies before does not count again in a block that is moved back.
+    fn direct_walk(&mut self, scan: &Scan, walk: &Walk) {
+        let needle = scan.needle;
+        let next = self.asm.label();
+        self.say_of(Phase::Confirm, needle.pattern, "the rest of the literal");
+        self.join(scan.places.long_full, &[R0, R1, R4, R6], scan.exits.lost);
+        self.load_slot(R0, LANE);
+        self.asm.emit(Alu::Add.reg(R0, OFF));
+        self.add(R0, -1);
+        self.store_slot(frame::AT, R0);
+        if needle.pieces.len() > 1 {
+            self.load_pointer(R6, frame::CTX);
+            self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
+            self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
+            self.load_slot(R1, frame::AT);
+            self.emit_branch(Jmp::Gt.imm(R1, Self::offset_max(needle), scan.exits.lost));
+            self.mov(R4, R2);
+            self.asm.emit(Alu::Add.reg(R4, R1));
+            self.mov(R0, R4);
+            self.add(R0, needle.len());
+            self.emit_branch(Jmp::Gt.reg(R0, DATA_END, scan.exits.lost));
+            for &piece in &needle.pieces[1..] {
+                self.compare(needle.pattern, piece, R4, 0, next);
+            }
+        }
+        let beyond = self.asm.label();
+        let exits = WalkExits { next, done: scan.exits.done, lost: scan.exits.lost };
+        self.judge(needle.pattern, walk, Source::Linear { beyond }, exits);
+        self.say_of(Phase::Scan, needle.pattern, "what the walk needs lies behind the linear part");
+        self.asm.bind(beyond);
+        if self.asm.refers_to(beyond) {
+            self.load_slot(OFF, frame::AT);
+            self.goto(if scan.rest { scan.places.rest } else { scan.exits.lost });
+        }
+        self.say_of(Phase::Scan, needle.pattern, "on behind it");
+        self.join(next, &[], scan.exits.lost);
+        self.load_slot(OFF, frame::AT);
+        self.add(OFF, 1);
+        self.store_slot(frame::FROM, OFF);
+        self.load_slot(OFF, frame::FROM);
+        self.direct_setup(needle, false);
+        self.pair_constants(needle);
+        self.goto(scan.places.full);
     }
 
     /// Position by position, for ends that are too short for a block. Only where there is no
@@ -398,7 +459,8 @@ impl Gen<'_> {
             self.compare(needle.pattern, piece, PTR, 0, fail);
         }
         self.asm.emit(Size::W.store_imm(crate::assembler::Reg::R10, LANE, 1));
-        self.goto(scan.places.hit);
+        let confirmed = needle.pattern.walk.is_none();
+        self.goto(if confirmed { scan.places.hit } else { scan.places.long_full });
         self.asm.bind(fail);
         self.add(OFF, 1);
         self.goto(head);

@@ -77,7 +77,11 @@ pub(super) const ROUND_INNER: i16 = -128;
 pub(super) const LAST: i16 = -132;
 /// Exclusive end of the bytes that an automaton reads, u32. Automata have no last block.
 pub(super) const READ_END: i16 = LAST;
+/// Where the literal stands whose walk is on, u32.
+pub(super) const AT: i16 = -140;
+/// First position that counts: what lies before it was judged already, u32.
+pub(super) const FROM: i16 = -148;
 /// First byte of the bit table of a set.
-pub(super) const TABLE: i16 = -136 - TABLE_BYTES;
+pub(super) const TABLE: i16 = -152 - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

@@ -15,6 +15,7 @@ mod report;
 mod scope;
 mod set;
 mod states;
+mod walk;
 mod windows;
 
 use crate::assembler::{
@@ -26,7 +27,7 @@ use crate::assembler::{
 use self::pair::Sought;
 use super::{
     CompileError, Entry, Options, event,
-    ir::{Matcher, Scope},
+    ir::{Matcher, Report, Scope},
     lower::{Lowered, Needle},
     plan::{Access, Pass, Plan},
 };
@@ -162,9 +163,16 @@ impl Gen<'_> {
         }
     }
 
-    /// Are there several patterns, so that one found or one lost part does not decide?
+    /// Is there more than one thing to search, so that one found or one lost part does not decide?
     fn several(&self) -> bool {
-        self.matcher.patterns.len() > 1
+        self.lowered.needles.len() + self.lowered.scans.len() > 1
+    }
+
+    /// Does the end of the search ask whether anything was found on the way?
+    fn collects(&self) -> bool {
+        let open = |needle: &Needle| needle.walk.as_ref().is_some_and(|w| w.after.is_some());
+        self.matcher.report == Report::All
+            && (self.several() || self.lowered.needles.iter().any(open))
     }
 
     /// The longest literal, in bytes; 1 if there is none.
@@ -173,8 +181,15 @@ impl Gen<'_> {
         int(longest)
     }
 
-    fn scratch_bytes(&self) -> i32 {
+    /// Scratch memory of windows, in bytes.
+    fn window_scratch_bytes(&self) -> i32 {
         (WINDOW_BYTES + self.longest() + SCRATCH_SLACK + 7) & !7
+    }
+
+    /// Scratch memory, in bytes.
+    fn scratch_bytes(&self) -> i32 {
+        let walks = self.lowered.needles.iter().any(|needle| needle.walk.is_some());
+        self.window_scratch_bytes() + if walks { walk::SCRATCH_BYTES } else { 0 }
     }
 
     /// Are all bytes of the frame in scope, so that the scope needs no end of its own?
@@ -215,13 +230,16 @@ impl Gen<'_> {
                 }
             }
             self.asm.bind(exits.done);
+            if !self.asm.refers_to(exits.done) {
+                return; // this one always matches: nothing behind it is reached
+            }
         }
         self.say(Phase::Verdict, "end of the search");
+        if self.collects() {
+            self.asm.emit(Size::B.load(R0, R10, frame::FOUND));
+            self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.matched));
+        }
         if self.several() {
-            if self.matcher.report == super::ir::Report::All {
-                self.asm.emit(Size::B.load(R0, R10, frame::FOUND));
-                self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.matched));
-            }
             self.asm.emit(Size::B.load(R0, R10, frame::LOST));
             self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
         }

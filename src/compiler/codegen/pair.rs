@@ -91,7 +91,7 @@ impl<'a> Sought<'a> {
 
     /// Must a candidate be compared by the shared code?
     pub(super) fn is_long(&self) -> bool {
-        self.pattern.bytes.len() > self.inline_bytes_max
+        self.pattern.walk.is_some() || self.pattern.bytes.len() > self.inline_bytes_max
     }
 }
 

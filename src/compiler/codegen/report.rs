@@ -31,6 +31,21 @@ impl Gen<'_> {
     /// [`Report::First`] this is the end of the program, else of the pass or whatever follows at
     /// `then`. `r0` to `r5` are lost.
     pub(super) fn found(&mut self, index: usize, then: Label) {
+        self.noted(index);
+        match self.matcher.report {
+            Report::First => self.goto(self.exits.matched),
+            Report::All if !self.several() => {
+                self.goto(self.exits.matched);
+            }
+            Report::All => {
+                self.asm.emit(Size::B.store_imm(R10, frame::FOUND, 1));
+                self.goto(then);
+            }
+        }
+    }
+
+    /// Note that the pattern at `index` occurs and ends at `r2`. `r0` to `r5` are lost.
+    pub(super) fn noted(&mut self, index: usize) {
         if let Some(hits) = self.hits {
             if self.stack_is_full {
                 self.store_slot(frame::NOTED_END, R2);
@@ -46,16 +61,6 @@ impl Gen<'_> {
             }
             self.load_pointer(R3, frame::COUNTERS);
             self.asm.emit(Branch::call(self.note));
-        }
-        match self.matcher.report {
-            Report::First => self.goto(self.exits.matched),
-            Report::All if !self.several() => {
-                self.goto(self.exits.matched);
-            }
-            Report::All => {
-                self.asm.emit(Size::B.store_imm(R10, frame::FOUND, 1));
-                self.goto(then);
-            }
         }
     }
 

@@ -89,7 +89,7 @@ impl Gen<'_> {
         if self.has_windows() {
             self.limit_end();
         }
-        if self.several() {
+        if self.several() || self.collects() {
             self.asm.emit(Size::B.store(R10, frame::FOUND, ZERO));
             self.asm.emit(Size::B.store(R10, frame::LOST, ZERO));
         }

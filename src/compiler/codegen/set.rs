@@ -17,6 +17,7 @@ use super::{
     confirm::pieces,
     frame::{self, INNER, LAUNDER, OFF, PTR, TABLE, TABLE_BYTES},
     int, off,
+    walk::{Source, WalkExits},
     windows::Walk,
 };
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
         Size,
     },
     compiler::{
-        lower::Needle,
+        lower::{self as way, Needle},
         plan::{Access, Gram},
     },
 };
@@ -196,7 +197,7 @@ impl Gen<'_> {
         for ((_, literals), (_, label)) in leaves.iter().zip(&labels) {
             self.asm.bind(*label);
             for pattern in *literals {
-                self.member(pattern);
+                self.member(pattern, walk.exits);
             }
             self.goto(miss);
         }
@@ -226,7 +227,7 @@ impl Gen<'_> {
     }
 
     /// Compare one literal at `PTR`, and note it.
-    fn member(&mut self, pattern: &Needle) {
+    fn member(&mut self, pattern: &Needle, exits: PassExits) {
         let next = self.asm.label();
         let len = int(pattern.bytes.len());
         self.say_of(Phase::Bounds, pattern, format!("{len} bytes left, inside the window"));
@@ -247,6 +248,11 @@ impl Gen<'_> {
         for piece in pieces(pattern) {
             self.compare(pattern, piece, PTR, 0, next);
         }
+        if let Some(walk) = &pattern.walk {
+            self.member_walk(pattern, walk, exits);
+            self.asm.bind(next);
+            return;
+        }
         self.say_of(Phase::Report, pattern, "found");
         if self.counters.is_some() {
             self.member_position();
@@ -254,6 +260,25 @@ impl Gen<'_> {
         }
         self.found(pattern.index, next);
         self.asm.bind(next);
+    }
+
+    /// A literal with a walk is there. Whatever comes of it, others may begin here too.
+    fn member_walk(&mut self, pattern: &Needle, walk: &way::Walk, exits: PassExits) {
+        let back = self.asm.label();
+        self.load_slot(R2, LAUNDER);
+        self.asm.emit(Alu::Add.reg(R2, OFF));
+        self.store_slot(frame::AT, R2);
+        let ends = WalkExits { next: back, done: back, lost: exits.lost };
+        self.judge(pattern, walk, Source::Window, ends);
+        self.say_of(Phase::Scan, pattern, "others may begin here too");
+        self.asm.bind(back);
+        self.back_in_window();
+        self.add(INNER, -1);
+        self.store_slot(LAUNDER, INNER);
+        self.load_slot(INNER, LAUNDER);
+        self.emit_branch(Jmp::Gt.imm(INNER, WINDOW_BYTES, exits.lost));
+        self.load_pointer(PTR, frame::SCRATCH);
+        self.asm.emit(Alu::Add.reg(PTR, INNER));
     }
 
     /// `r2` = where the candidate begins, from the start of the scope; `r0`, `r3` are lost.

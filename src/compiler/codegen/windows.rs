@@ -11,6 +11,7 @@ use super::{
     frame::{self, INNER, LANE, OFF, PTR},
     multiply::{self, Looks},
     pair::{BlockExits, LaneCheck, Sought},
+    walk::{Source, WalkExits},
 };
 use crate::{
     assembler::{
@@ -18,7 +19,7 @@ use crate::{
         Reg::{self, R0, R1, R2, R3, R4, R6, R10},
         Size,
     },
-    compiler::{Entry, gram_interval::GramInterval},
+    compiler::{Entry, gram_interval::GramInterval, lower},
 };
 
 /// Positions of one round where windows are all there is.
@@ -270,6 +271,9 @@ impl Gen<'_> {
     fn window_hit(&mut self, needle: &Sought, hit: Label, exits: PassExits) {
         self.say_of(Phase::Bounds, needle.pattern, "stale bytes behind the packet do not count");
         self.asm.bind(hit);
+        if needle.pattern.walk.is_some() {
+            return; // every occurrence is judged by the walk
+        }
         self.load_slot(R0, frame::WIN);
         self.asm.emit(Alu::Sub.reg(R0, INNER));
         self.load_slot(R2, LANE);
@@ -291,6 +295,11 @@ impl Gen<'_> {
             self.asm.bind(long);
             return;
         }
+        if let Some(ways) = &needle.pattern.walk {
+            self.join(long, &[R0, R1, R4, R6], walk.exits.lost);
+            self.window_walk(needle, ways, walk);
+            return;
+        }
         let fail = self.asm.label();
         self.say_of(Phase::Confirm, needle.pattern, "the rest of a long literal");
         self.asm.bind(long);
@@ -305,6 +314,42 @@ impl Gen<'_> {
         self.goto(hit);
         self.asm.bind(fail);
         self.advance(INNER, 0);
+        self.goto(walk.inner);
+    }
+
+    /// The first piece of a literal with a walk is there. Whatever comes of it, the scan goes on
+    /// behind it.
+    fn window_walk(&mut self, needle: &Sought, ways: &lower::Walk, walk: &Walk) {
+        let next = self.asm.label();
+        self.say_of(Phase::Confirm, needle.pattern, "the rest of the literal");
+        self.load_slot(R1, LANE);
+        self.asm.emit(Alu::Add.reg(R1, INNER));
+        self.add(R1, -1);
+        self.mov(R0, R1);
+        self.asm.emit(Alu::Add.reg(R0, OFF));
+        self.store_slot(frame::AT, R0);
+        // Stale bytes behind the packet do not count, and neither do candidates behind these.
+        self.store_slot(frame::LAUNDER, R1);
+        self.load_slot(R1, frame::LAUNDER);
+        self.load_slot(R0, frame::WIN);
+        self.asm.emit(Alu::Sub.reg(R0, R1));
+        self.emit_branch(Jmp::SLt.imm(R0, needle.len(), walk.exits.done));
+        if needle.pieces.len() > 1 {
+            self.emit_branch(Jmp::Gt.imm(R1, WINDOW_BYTES, walk.exits.lost));
+            self.load_pointer(R4, frame::SCRATCH);
+            self.asm.emit(Alu::Add.reg(R4, R1));
+            // The code behind the walk asks for the offset of the window in any case.
+            self.keep_window();
+            for &piece in &needle.pieces[1..] {
+                self.compare(needle.pattern, piece, R4, 0, next);
+            }
+        }
+        let exits = WalkExits { next, done: walk.exits.done, lost: walk.exits.lost };
+        self.judge(needle.pattern, ways, Source::Window, exits);
+        self.say_of(Phase::Scan, needle.pattern, "on behind it");
+        self.join(next, &[], walk.exits.lost);
+        self.back_in_window();
+        self.pair_constants(needle);
         self.goto(walk.inner);
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let entry = options.kind.entry();
     let (matcher, named) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
     let story = Story { named: &named, matcher: &matcher, target: &target, compiled: &compiled };
 

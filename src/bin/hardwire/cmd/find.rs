@@ -100,7 +100,14 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         ScopeWord::Raw => &[Form::Plain(Entry::SocketFilter), Form::Framed],
         ScopeWord::Payload | ScopeWord::Packet => &[Form::Plain(Entry::SocketFilter)],
     };
-    let question = Question::new(&matcher, options.engine, Entry::Xdp, forms, &target)?;
+    let question = Question::new(
+        &matcher,
+        options.engine,
+        Entry::Xdp,
+        forms,
+        &target,
+        &options.target.compiler(),
+    )?;
     let mut panel = Panel::new(&question)?;
 
     // A reader of its own, because it can tell whether the next line is already here.

@@ -63,7 +63,14 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before any engine starts: a mistyped name should not cost a load.
     let mut reader = open(&options.pcap)?;
     let target = options.engine.target(&options.target, output);
-    let question = Question::new(&matcher, options.engine, entry, &[Form::Plain(entry)], &target)?;
+    let question = Question::new(
+        &matcher,
+        options.engine,
+        entry,
+        &[Form::Plain(entry)],
+        &target,
+        &options.target.compiler(),
+    )?;
     let mut panel = Panel::new(&question)?;
     let mut pass = Pass::new(&named, output);
 

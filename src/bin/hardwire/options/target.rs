@@ -1,8 +1,9 @@
 //! Which kernel to compile for, and for which kind of program.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{KernelVersion, Target};
-use hardwire::compiler::Entry;
+use hardwire::compiler::{self, Entry, Strategy};
 use hardwire::loader::features;
 
 use crate::failure::Problem;
@@ -47,9 +48,22 @@ pub(crate) struct TargetOption {
     /// Compile for this kernel release, such as 6.1, instead of the one that runs here
     #[arg(long = "target", value_name = "VERSION")]
     version: Option<KernelVersion>,
+    /// Search in this way, instead of the one that promises to be fastest
+    #[arg(long, value_name = "NAME", value_parser = strategy_names())]
+    strategy: Option<Strategy>,
+}
+
+fn strategy_names() -> impl TypedValueParser<Value = Strategy> {
+    PossibleValuesParser::new(Strategy::ALL.map(Strategy::name))
+        .try_map(|name| name.parse::<Strategy>())
 }
 
 impl TargetOption {
+    /// What else determines the program.
+    pub(crate) fn compiler(&self) -> compiler::Options {
+        compiler::Options { strategy: self.strategy, ..compiler::Options::default() }
+    }
+
     /// The target that was named, or the newest one that is known.
     pub(crate) fn or_newest(&self, output: &Output) -> Target {
         self.named(output).unwrap_or_else(Target::newest)

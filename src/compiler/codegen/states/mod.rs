@@ -196,7 +196,7 @@ impl Gen<'_> {
     }
 
     /// Go where the byte in `r0` leads: `to` says where that is, and `following` what is bound next, if anything is. `r1` is lost.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         decision: &Decision,
         following: Option<Label>,

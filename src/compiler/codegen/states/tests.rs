@@ -34,7 +34,7 @@ pub(super) fn image(
     let shape = Shape::choose(automaton, access, target).expect("fits");
     let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone() };
     let lowered = Lowered { scans: vec![scan], ..Lowered::default() };
-    let options = Options { counters, fragments: true };
+    let options = Options { counters, ..Options::default() };
     let passes = vec![Pass::States { scan: 0, shape }];
     let plan = Plan { access, gates: Vec::new(), passes, why: String::new() };
     let image = generate(&matcher, &lowered, entry, target, &options, &plan);

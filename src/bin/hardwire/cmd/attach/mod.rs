@@ -133,7 +133,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
     let target = options.target.or_this_kernel(output)?;
-    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &compiler::Options::default())
+    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
     verify::foresee(&compiled.estimate, output);
     let program = Program::load(&compiled.image, &LoadOptions::default())

@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     };
     let target = options.target.or_probed(output);
     let started = Instant::now();
-    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
     let compile_ms = started.elapsed().as_secs_f64() * 1e3;
     let started = Instant::now();

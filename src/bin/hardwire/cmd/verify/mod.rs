@@ -118,7 +118,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<Subject, Failure> {
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = compiler::compile(&matcher, entry, &target, &compiler::Options::default())
+    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
     foresee(&compiled.estimate, output);
     Ok(Subject { image: compiled.image, plan: Some(compiled.plan) })
