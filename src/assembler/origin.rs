@@ -12,6 +12,8 @@ pub enum Phase {
     Entry,
     /// Finding the scope: walking headers.
     Scope,
+    /// Counting bytes, for a condition.
+    Count,
     /// Looking for candidates.
     Scan,
     /// Proving to the verifier that bytes are readable.
@@ -28,9 +30,10 @@ pub enum Phase {
 
 impl Phase {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Entry,
         Self::Scope,
+        Self::Count,
         Self::Scan,
         Self::Bounds,
         Self::Confirm,
@@ -44,6 +47,7 @@ impl Phase {
         match self {
             Self::Entry => "entry",
             Self::Scope => "scope",
+            Self::Count => "count",
             Self::Scan => "scan",
             Self::Bounds => "bounds",
             Self::Confirm => "confirm",

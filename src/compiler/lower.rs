@@ -114,9 +114,9 @@ pub fn lower(matcher: &Matcher, strategy: Option<Strategy>) -> Result<Lowered, C
             Body::Literal(literal) => lowered.needles.push(one.needle(literal)),
             Body::Regex(expression) => one.expression(expression, &mut lowered)?,
             Body::Frequency(condition) => {
-                let count =
-                    |term: &Term| Count { id: pattern.id, window: pattern.window, term: *term };
-                lowered.counts.extend(condition.terms.iter().map(count));
+                let (id, window) = (pattern.id, pattern.window);
+                let terms = condition.terms.iter().flat_map(Term::parts);
+                lowered.counts.extend(terms.map(|term| Count { id, window, term }));
             }
         }
     }

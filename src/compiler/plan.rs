@@ -119,6 +119,7 @@ impl Plan {
             Pass::States { .. } => "dispatcher",
         };
         match &self.passes[..] {
+            [] if !self.gates.is_empty() => "frequency",
             [] => "nothing",
             [first, rest @ ..] if rest.iter().all(|p| name(p) == name(first)) => name(first),
             _ => "mixed",
@@ -187,14 +188,7 @@ pub fn choose(
         passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });
     }
     let gates = gate::gates(&lowered.counts, target.perfmon);
-    if let [first, ..] = &gates[..] {
-        let term = lowered.counts[first.count].term;
-        return Err(CompileError::Target {
-            what: format!("the condition {term}"),
-            why: "this version cannot count yet".to_owned(),
-        });
-    }
-    let why = why(access, &passes, target);
+    let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
 }
 
@@ -280,7 +274,7 @@ fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<()
     Ok(())
 }
 
-fn why(access: Access, passes: &[Pass], target: &Target) -> String {
+fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> String {
     let pairs = passes.iter().filter(|p| matches!(p, Pass::Pair { skip: None, .. })).count();
     let in_sets: usize = passes
         .iter()
@@ -290,6 +284,13 @@ fn why(access: Access, passes: &[Pass], target: &Target) -> String {
         })
         .sum();
     let mut parts = Vec::new();
+    match gates {
+        [] => {}
+        [_] => parts.push("bytes are counted for 1 term first".to_owned()),
+        _ => {
+            parts.push(format!("bytes are counted for {} terms first, cheapest first", gates.len()))
+        }
+    }
     let looks = passes.iter().filter(|p| matches!(p, Pass::Pair { skip: Some(_), .. })).count();
     let s = |n: usize| if n == 1 { "literal" } else { "literals" };
     if pairs > 0 {

@@ -7,6 +7,7 @@
 mod borders;
 mod expressions;
 mod frames;
+mod frequency;
 mod looks;
 mod small;
 mod support;

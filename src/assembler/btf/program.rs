@@ -183,6 +183,7 @@ fn line_text(origin: &Origin) -> String {
         | Phase::Scan
         | Phase::Bounds
         | Phase::Confirm
+        | Phase::Count
         | Phase::Report
         | Phase::Verdict => origin.to_string(),
     };

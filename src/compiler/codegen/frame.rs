@@ -81,7 +81,15 @@ pub(super) const READ_END: i16 = LAST;
 pub(super) const AT: i16 = -140;
 /// First position that counts: what lies before it was judged already, u32.
 pub(super) const FROM: i16 = -148;
-/// First byte of the bit table of a set.
+/// How many bytes count so far, u32.
+pub(super) const COUNT: i16 = LANE;
+/// Exclusive end of what is counted in the linear part or in a window, u32.
+pub(super) const REGION_END: i16 = BLOCKS_END;
+/// Offset in the frame of the window in which bytes are counted, u32.
+pub(super) const REGION_START: i16 = DATA + 4;
+/// Where a sliding window begins, u32.
+pub(super) const PLACE: i16 = LAST;
+/// First byte of the bit table of a set, and of the table of bytes that count.
 pub(super) const TABLE: i16 = -152 - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

@@ -9,6 +9,7 @@ mod confirm;
 mod direct;
 mod entry;
 mod frame;
+mod frequency;
 mod multiply;
 mod pair;
 mod report;
@@ -115,7 +116,8 @@ pub(super) fn generate(
     generation.maps();
     generation.entry();
     generation.scope();
-    generation.passes(&plan.passes);
+    generation.gates(&plan.gates);
+    generation.passes(&plan.passes, plan.gates.is_empty());
     generation.exits();
     Ok(generation.asm.finish(target)?)
 }
@@ -147,7 +149,7 @@ impl Gen<'_> {
                 name: "scratch".to_owned(),
                 kind: MapKind::PerCpuArray,
                 key_bytes: 4,
-                value_bytes: self.scratch_bytes().unsigned_abs(),
+                value_bytes: (self.scratch_bytes() + self.slide_bytes()).unsigned_abs(),
                 entries_max: 1,
                 flags: 0,
             };
@@ -199,10 +201,11 @@ impl Gen<'_> {
             && pattern.window.depth.is_none()
     }
 
-    fn passes(&mut self, passes: &[Pass]) {
+    /// The walks. `fresh`: is everything as the header walk left it?
+    fn passes(&mut self, passes: &[Pass], fresh: bool) {
         let lowered = self.lowered;
         for (number, pass) in passes.iter().enumerate() {
-            let first = number == 0;
+            let first = fresh && number == 0;
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
             match pass {
                 Pass::Pair { needle, skip } => {
@@ -243,11 +246,12 @@ impl Gen<'_> {
             self.asm.emit(Size::B.load(R0, R10, frame::LOST));
             self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
         }
-        if self.has_windows() {
-            self.asm.emit(Size::B.load(R0, R10, frame::TOO_LONG));
-            self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
+        if self.matcher.sought() == 0 && !self.lowered.counts.is_empty() {
+            // Conditions are all there is.
+            self.goto(self.exits.matched);
+        } else {
+            self.miss();
         }
-        self.goto(self.exits.missed);
     }
 
     // Short forms. They exist so that the strategies read like the shapes they implement.

@@ -91,6 +91,10 @@ impl Gen<'_> {
         };
         self.say(Phase::Verdict, format!("{what}: {word}"));
         self.asm.bind(label);
+        if keep {
+            self.note_conditions();
+            self.say(Phase::Verdict, format!("{what}: {word}"));
+        }
         if self.counters.is_some() {
             let of_verdict = match (self.entry, keep) {
                 (Entry::Xdp, _) => Counter::of_verdict(verdict),

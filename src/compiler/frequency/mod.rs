@@ -134,6 +134,17 @@ impl Term {
         number as u64
     }
 
+    /// The term, or for a sliding window one for each limit: the number of the fullest window is not
+    /// known before the last, but that it has reached a limit is.
+    pub(super) fn parts(&self) -> Vec<Self> {
+        match (self.span, self.most) {
+            (Span::Any(_), Some(_)) if self.least > 0 => {
+                vec![Self { least: 0, ..*self }, Self { most: None, ..*self }]
+            }
+            (Span::Any(_) | Span::First(_) | Span::Scope, _) => vec![*self],
+        }
+    }
+
     /// Most bytes that can count in `window` of the scope.
     pub(super) fn bytes_max(&self, window: Window) -> u32 {
         let searched = FRAME_BYTES_MAX.saturating_sub(window.offset);

@@ -420,6 +420,7 @@ fn origin(line: &SourceLine<'_>) -> Origin {
         let phases = [
             Phase::Entry,
             Phase::Scope,
+            Phase::Count,
             Phase::Scan,
             Phase::Bounds,
             Phase::Confirm,

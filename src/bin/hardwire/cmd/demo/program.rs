@@ -70,7 +70,12 @@ fn is_telling(origin: &Origin) -> bool {
         Phase::Scan => origin.pattern.is_some() && origin.text.starts_with("rarest pair"),
         Phase::Confirm => origin.byte.is_some(),
         Phase::Verdict => origin.text.starts_with("matched"),
-        Phase::Entry | Phase::Scope | Phase::Bounds | Phase::Report | Phase::Text => false,
+        Phase::Entry
+        | Phase::Scope
+        | Phase::Count
+        | Phase::Bounds
+        | Phase::Report
+        | Phase::Text => false,
     }
 }
 
