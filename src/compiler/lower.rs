@@ -11,10 +11,10 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir};
 
 use super::{
     CompileError,
-    automaton::{self, Automaton, BuildError, Limits, Next},
+    automaton::{self, Automaton, BuildError, Limits},
     frequency::Term,
-    inner::{Branch, Split, split},
     ir::{Body, Expression, Literal, Matcher, Pattern, Window},
+    split::{self, Allowed, Inner, Split},
     strategy::Strategy,
 };
 
@@ -144,49 +144,38 @@ impl One<'_> {
         expression: &Expression,
         lowered: &mut Lowered,
     ) -> Result<(), CompileError> {
-        let hir = &expression.hir;
-        if self.by_automaton() {
-            lowered.scans.push(self.scan(hir)?);
-            return Ok(());
-        }
-        match split(hir) {
-            Some(Split::Around(branches)) => match self.around(&branches) {
-                Ok(needles) => lowered.needles.extend(needles),
-                // Too large on one side of the literal: perhaps not as a whole.
-                Err(_) if self.strategy.is_none() => lowered.scans.push(self.scan(hir)?),
-                Err(error) => return Err(error),
-            },
-            None => match self.strategy {
-                None => lowered.scans.push(self.scan(hir)?),
-                Some(strategy) => {
-                    let why = "it needs no literal of two bytes or more".to_owned();
-                    let id = self.pattern.id;
-                    return Err(CompileError::Strategy { strategy, id, why });
-                }
-            },
+        let Pattern { id, window, .. } = *self.pattern;
+        let index = self.index;
+        let walk = Limits { states: WALK_STATES_MAX, ..Limits::default() };
+        let allowed = Allowed { walk, ..Allowed::default() };
+        let split = match self.strategy {
+            None => split::split(&expression.hir, window.offset > 0, &allowed)
+                .map_err(|source| self.too_large(source))?,
+            Some(strategy) if strategy.is_automaton() => {
+                lowered.scans.push(self.scan(&expression.hir)?);
+                return Ok(());
+            }
+            Some(strategy) => split::by_literals(&expression.hir, &allowed).ok_or_else(|| {
+                let why = "it needs no literal that is rare enough".to_owned();
+                CompileError::Strategy { strategy, id, why }
+            })?,
+        };
+        match split {
+            Split::Strings(literals) => {
+                lowered.needles.extend(literals.iter().map(|literal| self.needle(literal)));
+            }
+            Split::Inner { branches, .. } => {
+                lowered.needles.extend(
+                    branches
+                        .into_iter()
+                        .map(|Inner { literal, walk }| Needle { walk, ..self.needle(&literal) }),
+                );
+            }
+            Split::Scan { automaton, .. } => {
+                lowered.scans.push(Scan { index, id, window, automaton });
+            }
         }
         Ok(())
-    }
-
-    /// A needle for each branch.
-    fn around(&self, branches: &[Branch]) -> Result<Vec<Needle>, CompileError> {
-        let limits = Limits { states: WALK_STATES_MAX, ..Limits::default() };
-        let too_large = |source| self.too_large(source);
-        let mut needles = Vec::new();
-        for Branch { before, literal, after } in branches {
-            let (first, last) = (literal.bytes[0], literal.bytes[literal.bytes.len() - 1]);
-            let before = automaton::in_front_of(before, first, &limits).map_err(too_large)?;
-            let after = automaton::behind(after, last, &limits).map_err(too_large)?;
-            if before.start == Next::Dead || after.start == Next::Dead {
-                continue; // this branch never matches
-            }
-            let asked =
-                |automaton: Automaton| (automaton.start != Next::MatchHere).then_some(automaton);
-            let walk = Walk { before: asked(before), after: asked(after) };
-            let walk = (walk.before.is_some() || walk.after.is_some()).then_some(walk);
-            needles.push(Needle { walk, ..self.needle(literal) });
-        }
-        Ok(needles)
     }
 
     fn scan(&self, hir: &Hir) -> Result<Scan, CompileError> {

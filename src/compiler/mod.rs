@@ -15,7 +15,6 @@ pub mod estimate;
 pub mod event;
 pub mod frequency;
 pub mod gram_interval;
-mod inner;
 pub mod ir;
 mod lattice;
 pub mod lower;
@@ -25,6 +24,9 @@ pub mod plan;
 pub mod reference;
 mod sample;
 pub mod scope;
+#[cfg(test)]
+mod small;
+pub mod split;
 pub mod strategy;
 
 use crate::assembler::{ProgramImage, Target};

@@ -1,48 +1,15 @@
 //! Every small expression, on every small haystack: the automata, the reference matcher and the
 //! `regex` crate give one answer.
 
-use std::ops::Range;
-
 use super::*;
 use crate::compiler::pattern::regex::parse;
 use crate::compiler::reference::Finder;
+use crate::compiler::small::{composed, haystacks, windows};
 
 const ATOMS: &[&str] = &["a", "b", "", ".", "^", "$", "\\b", "\\B", "(?m:^)", "(?m:$)", "[^a]"];
 
-/// Every string over `letters` of at most `max_len` bytes.
-fn haystacks(letters: &[u8], max_len: usize) -> Vec<Vec<u8>> {
-    let mut all = vec![Vec::new()];
-    let mut from = 0;
-    for _ in 0..max_len {
-        let longest = all[from..].to_vec();
-        from = all.len();
-        for haystack in longest {
-            all.extend(letters.iter().map(|letter| [&haystack[..], &[*letter]].concat()));
-        }
-    }
-    all
-}
-
-/// Expressions of one operator over `parts` and atoms.
-fn composed(parts: &[String], atoms: &[&str]) -> Vec<String> {
-    let mut all = Vec::new();
-    for part in parts {
-        all.extend(["*", "+", "?", "{2}", "{1,2}"].map(|sign| format!("(?:{part}){sign}")));
-        for atom in atoms {
-            all.push(format!("(?:{part})(?:{atom})"));
-            all.push(format!("(?:{atom})(?:{part})"));
-            all.push(format!("(?:{part})|(?:{atom})"));
-        }
-    }
-    all
-}
-
 fn expression(text: &str) -> Hir {
     parse(text.as_bytes(), false).expect("an expression of the grammar")
-}
-
-fn windows(len: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..=len + 1).flat_map(move |start| (start..=len + 1).map(move |end| start..end))
 }
 
 /// The answer of the crate, which gives no smallest end, for an expression without look-around: the

@@ -1,0 +1,280 @@
+//! How an expression is best found: by literals, by a literal with walks to both sides of it, or by
+//! an automaton that reads everything.
+//!
+//! Searching a literal is several times as fast as running an automaton, so whatever an expression
+//! tells about literals is used:
+//!
+//! - It stands for a few strings (`GET|POST`): these are searched.
+//! - Every match holds a literal in a known place (`GET /[a-z]+ HTTP/1\.[01]` holds ` HTTP/1.`):
+//!   that is searched, and at each occurrence automata read backwards and forwards what must stand
+//!   on both sides. Of several literals the one expected to be rarest is taken. Alternatives are
+//!   looked at one by one.
+//! - It is bound to the start of the scope (`^…`): an automaton reads from there, and dies early.
+//!
+//! A walk may be *repeated*: `x.*L` reads back to the start of the line from every `L`, so a packet
+//! full of them costs its length squared. Such a literal is not walked from while there is another
+//! way; it is told as *required* beside the automaton, for whoever wants to ask first whether it
+//! occurs at all.
+//!
+//! It does not: know what else is searched at the same time, or what the target can do.
+
+mod element;
+mod passes;
+mod strings;
+
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::automaton::{self, Automaton, BuildError, Limits, Next};
+use super::byte_rank::rank;
+use super::ir::{LITERAL_BYTES_MAX, Literal};
+use super::lower::Walk;
+use element::{Element, Unit, elements, joined};
+pub use strings::STRINGS_MAX;
+
+/// Most literals with walks that one expression becomes.
+pub const BRANCHES_MAX: usize = 8;
+/// How rare a literal must be to be worth a search of its own: in one of 2^this positions.
+const BITS_MIN: u32 = 10;
+
+/// A literal that occurs in every match of a branch, and what must stand beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inner {
+    /// The literal.
+    pub literal: Literal,
+    /// What must hold on both sides; `None` if nothing.
+    pub walk: Option<Walk>,
+}
+
+/// How an expression is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// It stands for these strings and no others.
+    Strings(Vec<Literal>),
+    /// A match is an occurrence of one of these literals whose walks succeed, and it ends where the
+    /// walk forward does.
+    Inner {
+        /// One for each branch of the expression.
+        branches: Vec<Inner>,
+        /// Do the walks together read each byte at most a few times, whatever the packet? If not,
+        /// there was no other way.
+        linear: bool,
+    },
+    /// The automaton reads the scope.
+    Scan {
+        /// It begins at the start of the scope, or, for a pattern with an offset, inside.
+        automaton: Automaton,
+        /// A literal without which there is no match.
+        required: Option<Literal>,
+    },
+}
+
+/// A literal in a sequence: the elements from `start` on, as many as it has bytes.
+struct Candidate {
+    start: usize,
+    literal: Literal,
+    bits: u32,
+}
+
+/// What automata may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Allowed {
+    /// One that reads the scope.
+    pub scan: Limits,
+    /// One that reads on from a literal.
+    pub walk: Limits,
+}
+
+/// Split `hir`. `inside`: does the window of the pattern begin behind the start of the scope?
+///
+/// # Errors
+///
+/// Neither an automaton for all of it nor those beside a literal keep to `allowed`: the error of the
+/// former.
+pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildError> {
+    if let Some(strings) = strings::strings(hir) {
+        return Ok(Split::Strings(strings));
+    }
+    let anchored = hir.properties().look_set_prefix().contains(Look::Start);
+    let branches = branches(hir);
+    if let Some(branches) = branches.as_ref().filter(|_| !anchored)
+        && let Some(inner) = all_inner(branches, true, &allowed.walk)
+    {
+        return Ok(Split::Inner { branches: inner, linear: true });
+    }
+    match automaton::scanning(hir, inside, &allowed.scan) {
+        Ok(automaton) => {
+            let required = match branches.as_deref() {
+                Some([only]) => candidates(only).into_iter().next().map(|best| best.literal),
+                Some(_) | None => None,
+            };
+            Ok(Split::Scan { automaton, required })
+        }
+        Err(error) => {
+            let inner = branches.and_then(|branches| all_inner(&branches, false, &allowed.walk));
+            inner.map(|branches| Split::Inner { branches, linear: false }).ok_or(error)
+        }
+    }
+}
+
+/// The same without an automaton that reads everything, whatever it costs. `None` if there is no
+/// such way.
+pub fn by_literals(hir: &Hir, allowed: &Allowed) -> Option<Split> {
+    if let Some(strings) = strings::strings(hir) {
+        return Some(Split::Strings(strings));
+    }
+    let branches = branches(hir)?;
+    [true, false].into_iter().find_map(|linear| {
+        let branches = all_inner(&branches, linear, &allowed.walk)?;
+        Some(Split::Inner { branches, linear })
+    })
+}
+
+/// The alternatives of `hir`, each with a literal that is rare enough, as sequences.
+fn branches(hir: &Hir) -> Option<Vec<Vec<Element>>> {
+    let mut pending = match hir.kind() {
+        HirKind::Alternation(parts) => parts.iter().rev().map(elements).collect(),
+        HirKind::Empty
+        | HirKind::Literal(_)
+        | HirKind::Class(_)
+        | HirKind::Look(_)
+        | HirKind::Repetition(_)
+        | HirKind::Capture(_)
+        | HirKind::Concat(_) => vec![elements(hir)],
+    };
+    let mut branches = Vec::new();
+    while let Some(sequence) = pending.pop() {
+        if !candidates(&sequence).is_empty() {
+            branches.push(sequence);
+        } else {
+            pending.extend(multiplied_out(&sequence)?.into_iter().rev());
+        }
+        if branches.len() + pending.len() > BRANCHES_MAX {
+            return None;
+        }
+    }
+    Some(branches)
+}
+
+/// `A(B|C)D` as `ABD` and `ACD`, for the first of its alternatives.
+fn multiplied_out(sequence: &[Element]) -> Option<Vec<Vec<Element>>> {
+    let alternation = |element: &Element| match element {
+        Element::Unit(_) => None,
+        Element::Other(hir) => match hir.kind() {
+            HirKind::Alternation(parts) => Some(parts.iter().map(elements).collect::<Vec<_>>()),
+            HirKind::Empty
+            | HirKind::Literal(_)
+            | HirKind::Class(_)
+            | HirKind::Look(_)
+            | HirKind::Repetition(_)
+            | HirKind::Capture(_)
+            | HirKind::Concat(_) => None,
+        },
+    };
+    let mut places = sequence.iter().enumerate();
+    let (at, parts) = places.find_map(|(at, element)| Some((at, alternation(element)?)))?;
+    let around = |part: Vec<Element>| [&sequence[..at], &part, &sequence[at + 1..]].concat();
+    Some(parts.into_iter().map(around).collect())
+}
+
+/// A literal with its walks for each branch that can match; with `linear` only such whose walks are.
+fn all_inner(branches: &[Vec<Element>], linear: bool, limits: &Limits) -> Option<Vec<Inner>> {
+    let inner: Option<Vec<Way>> =
+        branches.iter().map(|branch| best_inner(branch, linear, limits)).collect();
+    let inner = inner?.into_iter().filter_map(|way| match way {
+        Way::Inner(inner) => Some(inner),
+        Way::Never => None,
+    });
+    Some(inner.collect())
+}
+
+/// How a branch is found.
+enum Way {
+    Inner(Inner),
+    /// It never matches.
+    Never,
+}
+
+fn best_inner(sequence: &[Element], linear: bool, limits: &Limits) -> Option<Way> {
+    let way = |Candidate { start, literal, .. }: Candidate| {
+        let end = start + literal.bytes.len();
+        let (first, last) = (*literal.bytes.first()?, *literal.bytes.last()?);
+        // Bytes of either case are beside the same line ends and word boundaries.
+        let before = automaton::in_front_of(&joined(&sequence[..start]), first, limits).ok()?;
+        let after = automaton::behind(&joined(&sequence[end..]), last, limits).ok()?;
+        if before.start == Next::Dead || after.start == Next::Dead {
+            return Some(Way::Never);
+        }
+        let stops = |automaton: &Automaton| !linear || !passes::passes(automaton, &literal);
+        if !stops(&before) || !stops(&after) {
+            return None;
+        }
+        // What matches without reading asks for nothing.
+        let asks = |automaton: Automaton| (automaton.start != Next::MatchHere).then_some(automaton);
+        let walk = Walk { before: asks(before), after: asks(after) };
+        let walk = (walk.before.is_some() || walk.after.is_some()).then_some(walk);
+        Some(Way::Inner(Inner { literal, walk }))
+    };
+    candidates(sequence).into_iter().find_map(way)
+}
+
+/// The literals of `sequence` that are rare enough, rarest first.
+fn candidates(sequence: &[Element]) -> Vec<Candidate> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while at < sequence.len() {
+        let units: Vec<Unit> = sequence[at..]
+            .iter()
+            .map_while(|element| match element {
+                Element::Unit(unit) => Some(*unit),
+                Element::Other(_) => None,
+            })
+            .collect();
+        of_run(at, &units, &mut all);
+        at += units.len() + 1;
+    }
+    // Of equally rare ones the first: what stands in front of it is shorter.
+    all.sort_by_key(|candidate| (std::cmp::Reverse(candidate.bits), candidate.start));
+    all
+}
+
+/// The literals of a run of bytes: exact, or with every letter in either case.
+fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
+    let exact = |unit: &Unit| !unit.either_case;
+    let folded = |unit: &Unit| unit.either_case || !unit.byte.is_ascii_alphabetic();
+    for fits in [&exact as &dyn Fn(&Unit) -> bool, &folded] {
+        let mut at = 0;
+        for piece in units.split(|unit| !fits(unit)) {
+            for (chunk, piece) in piece.chunks(LITERAL_BYTES_MAX).enumerate() {
+                let start = start + at + chunk * LITERAL_BYTES_MAX;
+                let bits = piece.iter().map(bits).sum();
+                // Without a letter it fits both ways, and is met twice: that does no harm.
+                if let Some(literal) = literal_of(piece).filter(|_| bits >= BITS_MIN) {
+                    all.push(Candidate { start, literal, bits });
+                }
+            }
+            at += piece.len() + 1;
+        }
+    }
+}
+
+/// The literal that `units` are, if their letters are all exact or all in either case.
+fn literal_of(units: &[Unit]) -> Option<Literal> {
+    let mut letters = units.iter().filter(|unit| unit.byte.is_ascii_alphabetic());
+    let ignore_case = units.iter().any(|unit| unit.either_case);
+    let alike = letters.all(|unit| unit.either_case == ignore_case);
+    alike.then(|| Literal { bytes: units.iter().map(|unit| unit.byte).collect(), ignore_case })
+}
+
+/// How rare a byte is: about one of 2^this. Text and binary protocols together make the most
+/// common bytes one of ten, and those that are in no list one of a thousand.
+fn bits(unit: &Unit) -> u32 {
+    let rarity = |byte| 3 + u32::from(u8::MAX - rank(byte)) / 36;
+    if unit.either_case {
+        rarity(unit.byte).min(rarity(unit.byte.to_ascii_uppercase())).saturating_sub(1)
+    } else {
+        rarity(unit.byte)
+    }
+}
+
+#[cfg(test)]
+mod tests;

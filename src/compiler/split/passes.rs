@@ -1,0 +1,97 @@
+//! Can the walks from the occurrences of a literal read the same bytes over and over?
+//!
+//! A walk that always stops at the next occurrence of the literal reads no byte that the walk from
+//! there reads: all walks together are linear in the scope. If it may go on past one occurrence
+//! after the other (`x.*L` in `xLLLL`), they are quadratic, and a packet made for it would keep
+//! the kernel busy.
+
+use crate::compiler::automaton::{Automaton, Direction, Next};
+use crate::compiler::ir::Literal;
+
+/// May a walk pass any number of occurrences of `literal`?
+pub(super) fn passes(automaton: &Automaton, literal: &Literal) -> bool {
+    let components = components(automaton);
+    (0..automaton.states.len()).any(|state| {
+        let over = behind(automaton, state, literal);
+        over.iter().any(|&state_behind| components[state_behind] == components[state])
+    })
+}
+
+/// The states in which `automaton` may be when it has read `literal` from `state` on.
+fn behind(automaton: &Automaton, state: usize, literal: &Literal) -> Vec<usize> {
+    let mut bytes = literal.bytes.clone();
+    if automaton.direction == Direction::Backward {
+        bytes.reverse();
+    }
+    let mut states = vec![state];
+    for byte in bytes {
+        let both = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
+        let forms = if literal.ignore_case { &both[..] } else { &[byte][..] };
+        let mut next = Vec::new();
+        for state in states {
+            for form in forms {
+                if let Next::State(state) = automaton.states[state].next(*form)
+                    && !next.contains(&state)
+                {
+                    next.push(state);
+                }
+            }
+        }
+        states = next;
+    }
+    states
+}
+
+/// For each state the number of its strongly connected component (Tarjan's algorithm, with a stack
+/// of its own: automata are deep). A state that does not lead to itself has a component alone.
+fn components(automaton: &Automaton) -> Vec<usize> {
+    let targets = |state: usize| {
+        automaton.states[state].arms.iter().filter_map(|arm| match arm.next {
+            Next::State(state) => Some(state),
+            Next::Dead | Next::MatchBefore | Next::MatchHere => None,
+        })
+    };
+    let count = automaton.states.len();
+    let mut component = vec![usize::MAX; count];
+    let mut index = vec![usize::MAX; count];
+    let mut low = vec![0; count];
+    let mut open = Vec::new();
+    let (mut indices, mut components) = (0, 0);
+    for root in 0..count {
+        if index[root] != usize::MAX {
+            continue;
+        }
+        let mut path = vec![(root, targets(root).collect::<Vec<_>>())];
+        while let Some((state, pending)) = path.last_mut() {
+            let state = *state;
+            if index[state] == usize::MAX {
+                index[state] = indices;
+                low[state] = indices;
+                indices += 1;
+                open.push(state);
+            }
+            if let Some(target) = pending.pop() {
+                if index[target] == usize::MAX {
+                    path.push((target, targets(target).collect()));
+                } else if component[target] == usize::MAX {
+                    low[state] = low[state].min(index[target]);
+                }
+                continue;
+            }
+            if low[state] == index[state] {
+                while let Some(member) = open.pop() {
+                    component[member] = components;
+                    if member == state {
+                        break;
+                    }
+                }
+                components += 1;
+            }
+            path.pop();
+            if let Some((parent, _)) = path.last() {
+                low[*parent] = low[*parent].min(low[state]);
+            }
+        }
+    }
+    component
+}
