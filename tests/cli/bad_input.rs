@@ -24,9 +24,8 @@ fn a_bad_pattern_is_told_with_its_place_and_what_would_be_right() {
         (&["-e", "a\\"], &["nothing behind it at byte 1", r"write \\"]),
         (&["-x", "DEA"], &["odd number of hex digits (3)", "byte 2", "two digits"]),
         (&["-x", "DE XX"], &["\"X\" is not a hex digit at byte 3"]),
-        (&["-x", "DE ?? EF"], &["wildcard", "byte 3", "not supported yet"]),
-        (&["-x", "DE [4-6] EF"], &["gap", "byte 3", "not supported yet"]),
-        (&["-x", "(DE|AD)"], &["alternative", "byte 0", "not supported yet"]),
+        (&["-x", "DE [6-4] EF"], &["a gap whose least is above its most at byte 3", "swap"]),
+        (&["-x", "(DE|)"], &["an empty alternative at byte 4"]),
         (&["-E", "a(?=b)"], &["look-ahead", "byte 1", "alternatives"]),
     ];
     for (patterns, parts) in cases {

@@ -14,16 +14,19 @@ pub mod regex;
 
 pub(super) use literal::shown;
 
+use regex_syntax::hir::Hir;
+
 use super::error::CompileError;
 use super::frequency::Condition;
 use super::ir::{Body, Expression, LITERAL_BYTES_MAX, Literal, Pattern, Window};
+use hex::HexString;
 
 /// How a pattern is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Syntax {
     /// A literal with escapes: `GET /\r\n`.
     Literal,
-    /// Hex digits: `DE AD BE EF`.
+    /// Hex digits: `DE AD ?? B? [4-6] (BE | EF)`.
     Hex,
     /// A regular expression.
     Regex,
@@ -59,16 +62,21 @@ impl Written {
     pub fn lower(&self, id: u32) -> Result<Pattern, CompileError> {
         let body = match self.syntax {
             Syntax::Literal => self.literal(literal::parse(&self.text)?),
-            Syntax::Hex => self.literal(hex::parse(&self.text)?),
+            Syntax::Hex => match hex::parse(&self.text, self.ignore_case)? {
+                HexString::Bytes(bytes) => self.literal(bytes),
+                HexString::Expression(hir) => self.expression(hir),
+            },
             Syntax::Frequency => {
                 Body::Frequency(Condition::parse(&self.text, self.ignore_case, self.window)?)
             }
-            Syntax::Regex => Body::Regex(Expression {
-                hir: regex::parse(&self.text, self.ignore_case)?,
-                text: String::from_utf8_lossy(&self.text).into_owned(),
-            }),
+            Syntax::Regex => self.expression(regex::parse(&self.text, self.ignore_case)?),
         };
         Ok(Pattern { id, body, window: self.window })
+    }
+
+    fn expression(&self, hir: Hir) -> Body {
+        let text = String::from_utf8_lossy(&self.text).into_owned();
+        Body::Regex(Expression { hir, text })
     }
 
     fn literal(&self, bytes: Vec<u8>) -> Body {

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use hardwire::compiler::ir::{FRAME_BYTES_MAX, PATTERNS_MAX, Pattern};
-use hardwire::compiler::pattern::{Syntax, Written, file};
+use hardwire::compiler::ir::{Body, FRAME_BYTES_MAX, PATTERNS_MAX, Pattern};
+use hardwire::compiler::pattern::{Syntax, Written, file, regex};
 use hardwire::compiler::{CompileError, frequency};
 
 use super::source;
@@ -90,7 +90,7 @@ impl PatternOptions {
             return Err(Failure::Problems(problems));
         }
         for named in &named {
-            named.warn_if_impossible(output);
+            named.warn_if_surprising(output);
         }
         Ok(named)
     }
@@ -202,20 +202,36 @@ impl Named {
         all.iter().map(|named| named.pattern.clone()).collect()
     }
 
-    /// A window that is legal, but that no occurrence fits into.
-    fn warn_if_impossible(&self, output: &Output) {
-        let Some(literal) = self.pattern.as_literal() else { return };
-        let bytes = literal.bytes.len() as u64;
-        let window = self.pattern.window;
-        let first_end = u64::from(window.offset) + bytes;
+    /// Something that is legal, but that nothing can match, or that means less than it says.
+    fn warn_if_surprising(&self, output: &Output) {
         let (id, place) = (self.pattern.id, &self.place);
+        let bytes = match &self.pattern.body {
+            Body::Literal(literal) => literal.bytes.len(),
+            Body::Frequency(_) => return,
+            Body::Regex(expression) => {
+                if let Some(span) = regex::ascii_boundary(expression.text.as_bytes()) {
+                    output.warn(format!(
+                        "pattern {id} ({place}) has a Unicode word boundary at byte {}: it is \
+                         taken as the one of ASCII, bytes above 0x7f are no word characters",
+                        span.start
+                    ));
+                }
+                let Some(bytes) = expression.hir.properties().minimum_len() else {
+                    output.warn(format!("pattern {id} ({place}) can never match"));
+                    return;
+                };
+                bytes
+            }
+        };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let window = self.pattern.window;
         if let Some(depth) = window.depth
             && u64::from(depth) < bytes
         {
             output.warn(format!(
                 "pattern {id} ({place}) has {bytes} bytes and --depth {depth}: it can never match"
             ));
-        } else if first_end > u64::from(FRAME_BYTES_MAX) {
+        } else if u64::from(window.offset).saturating_add(bytes) > u64::from(FRAME_BYTES_MAX) {
             let offset = window.offset;
             output.warn(format!(
                 "pattern {id} ({place}) has --offset {offset}: it can never match, frames are \
@@ -255,7 +271,7 @@ impl Args for PatternOptions {
             .arg(
                 pattern("hex", 'x', "HEX")
                     .long("hex")
-                    .help("A hex string: 'DE AD BE EF', spaces as you like"),
+                    .help("A hex string: 'DE AD ?? B? [4-6] (BE | EF)', ~00 for any other byte"),
             )
             .arg(pattern("regex", 'E', "REGEX").long("regex").help(
                 "A regular expression as in the Rust crate regex, over bytes, without Unicode",

@@ -127,13 +127,13 @@ pub(super) fn of_meaning(text: &Text, error: &hir::Error) -> CompileError {
     }
 }
 
-/// `(?u)`, at `span` of the original text.
-pub(super) fn unicode_mode(span: Range<usize>) -> CompileError {
-    CompileError::Syntax {
-        what: "Unicode is not supported: patterns match bytes".to_owned(),
-        span,
-        hint: "leave the flag u out; \\w, \\d, \\s and \\b know ASCII",
-    }
+/// Something whose meaning the flag `u` changes.
+pub(super) fn unicode_mode(text: &Text, span: &ast::Span) -> CompileError {
+    let span = span_of(span);
+    let piece = text.characters.get(span.clone()).unwrap_or("");
+    let what = format!("{piece} with the flag u is not supported: patterns match bytes");
+    let hint = "leave the flag u out; \\w, \\d, \\s and ignoring case know ASCII";
+    syntax(text, span, what, hint)
 }
 
 fn syntax(text: &Text, span: Range<usize>, what: String, hint: &'static str) -> CompileError {

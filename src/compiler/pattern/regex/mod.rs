@@ -6,19 +6,26 @@
 //! (`é|a`): the parser makes them a class of characters, which stand for their UTF-8 bytes. `.` is any byte but a line feed; `\w \d \s \b` and `-i` know
 //! ASCII.
 //!
+//! The flag `u` is taken where it changes nothing; the word boundary under it is the one of ASCII
+//! ([`ascii_boundary`]).
+//!
 //! What a finite automaton cannot hold (look-around, back-references) is refused, as are Unicode
 //! classes and the forms of other dialects that the crate does not have: each with its place and
 //! what can be written instead.
 
 mod mistake;
 mod text;
+mod unicode;
 
-use regex_syntax::ast::{self, Ast, Flag, Flags, FlagsItemKind, GroupKind};
+use std::ops::Range;
+
+use regex_syntax::ast::{self, Ast};
 use regex_syntax::hir::translate::TranslatorBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
 use super::CompileError;
 use text::Text;
+use unicode::Finding;
 
 /// Most bytes of the text of an expression.
 pub const TEXT_BYTES_MAX: usize = 1 << 16;
@@ -35,17 +42,11 @@ pub const POSITIONS_MAX: usize = 1 << 16;
 /// The text is malformed, uses a form that cannot be compiled, or is past one of the limits of this
 /// module. Spans count from the start of `text`.
 pub fn parse(text: &[u8], ignore_case: bool) -> Result<Hir, CompileError> {
-    if text.len() > TEXT_BYTES_MAX {
-        let (what, bytes, limit) = ("the regular expression", text.len(), TEXT_BYTES_MAX);
-        return Err(CompileError::TooLong { what, bytes, limit });
+    let (text, mut ast) = read(text)?;
+    if let Finding::Refused(span) = unicode::look(&ast, ignore_case) {
+        return Err(mistake::unicode_mode(&text, &span));
     }
-    let text = Text::new(text)?;
-    let ast = ast::parse::ParserBuilder::new()
-        .nest_limit(NEST_MAX)
-        .build()
-        .parse(&text.characters)
-        .map_err(|error| mistake::of_syntax(&text, &error))?;
-    refuse_unicode_mode(&text, &ast)?;
+    unicode::without_flag(&mut ast);
     let hir = TranslatorBuilder::new()
         .unicode(false)
         .utf8(false)
@@ -61,52 +62,25 @@ pub fn parse(text: &[u8], ignore_case: bool) -> Result<Hir, CompileError> {
     Ok(without_groups(&hir))
 }
 
-/// `(?u)` asks for what this program does not have, in all that follows.
-fn refuse_unicode_mode(text: &Text, ast: &Ast) -> Result<(), CompileError> {
-    struct Find<'t>(&'t Text);
-
-    impl Find<'_> {
-        fn look(&self, flags: &Flags) -> Result<(), CompileError> {
-            if flags.flag_state(Flag::Unicode) != Some(true) {
-                return Ok(());
-            }
-            let unicode = FlagsItemKind::Flag(Flag::Unicode);
-            let item = flags.items.iter().find(|item| item.kind == unicode);
-            let span = item.map_or(flags.span, |item| item.span);
-            Err(mistake::unicode_mode(self.0.original(span.start.offset..span.end.offset)))
-        }
+/// Where `text`, which [`parse`] takes, asks for a word boundary of Unicode and gets the one of
+/// ASCII: to be told to whoever wrote it.
+pub fn ascii_boundary(text: &[u8]) -> Option<Range<usize>> {
+    let (text, ast) = read(text).ok()?;
+    match unicode::look(&ast, false) {
+        Finding::Boundary(span) => Some(text.original(span.start.offset..span.end.offset)),
+        Finding::Same | Finding::Refused(_) => None,
     }
+}
 
-    impl ast::Visitor for Find<'_> {
-        type Output = ();
-        type Err = CompileError;
-
-        fn finish(self) -> Result<(), CompileError> {
-            Ok(())
-        }
-
-        fn visit_pre(&mut self, ast: &Ast) -> Result<(), CompileError> {
-            match ast {
-                Ast::Flags(set) => self.look(&set.flags),
-                Ast::Group(group) => match &group.kind {
-                    GroupKind::NonCapturing(flags) => self.look(flags),
-                    GroupKind::CaptureIndex(_) | GroupKind::CaptureName { .. } => Ok(()),
-                },
-                Ast::Empty(_)
-                | Ast::Literal(_)
-                | Ast::Dot(_)
-                | Ast::Assertion(_)
-                | Ast::ClassUnicode(_)
-                | Ast::ClassPerl(_)
-                | Ast::ClassBracketed(_)
-                | Ast::Repetition(_)
-                | Ast::Alternation(_)
-                | Ast::Concat(_) => Ok(()),
-            }
-        }
+fn read(text: &[u8]) -> Result<(Text, Ast), CompileError> {
+    if text.len() > TEXT_BYTES_MAX {
+        let (what, bytes, limit) = ("the regular expression", text.len(), TEXT_BYTES_MAX);
+        return Err(CompileError::TooLong { what, bytes, limit });
     }
-
-    ast::visit(ast, Find(text))
+    let text = Text::new(text)?;
+    let mut parser = ast::parse::ParserBuilder::new().nest_limit(NEST_MAX).build();
+    let ast = parser.parse(&text.characters).map_err(|error| mistake::of_syntax(&text, &error))?;
+    Ok((text, ast))
 }
 
 /// The positions of `hir`, with counted repetitions written out.
@@ -135,7 +109,7 @@ fn without_groups(hir: &Hir) -> Hir {
         HirKind::Class(class) => of_bytes(class),
         HirKind::Capture(capture) => without_groups(&capture.sub),
         HirKind::Concat(parts) => Hir::concat(all(parts)),
-        HirKind::Alternation(parts) => joined(all(parts)),
+        HirKind::Alternation(parts) => any_of(all(parts)),
         HirKind::Repetition(repetition) => Hir::repetition(Repetition {
             sub: Box::new(without_groups(&repetition.sub)),
             ..repetition.clone()
@@ -144,7 +118,7 @@ fn without_groups(hir: &Hir) -> Hir {
 }
 
 /// The alternatives as one expression. If each is a single character, that is a class.
-fn joined(parts: Vec<Hir>) -> Hir {
+pub(super) fn any_of(parts: Vec<Hir>) -> Hir {
     let hir = Hir::alternation(parts);
     if let HirKind::Class(class) = hir.kind() { of_bytes(class) } else { hir }
 }

@@ -67,8 +67,18 @@ fn what_cannot_be_compiled_is_refused_with_its_place_and_a_way_out() {
             "\u{e9} is more than one byte, and a class holds single bytes at byte 1",
             1..3,
         ),
-        (b"a(?u)b", "Unicode is not supported: patterns match bytes at byte 3", 3..4),
-        (b"a(?iu:b)", "Unicode is not supported: patterns match bytes at byte 4", 4..5),
+        (b"a(?u).", ". with the flag u is not supported: patterns match bytes at byte 5", 5..6),
+        (
+            b"(?u:[^a])",
+            "[^a] with the flag u is not supported: patterns match bytes at byte 4",
+            4..8,
+        ),
+        (b"(?iu:k)", "k with the flag u is not supported: patterns match bytes at byte 5", 5..6),
+        (
+            b"(?u:\\xff)",
+            "\\xff with the flag u is not supported: patterns match bytes at byte 4",
+            4..8,
+        ),
         (b"(?i", "unknown flag in (?i at byte 3", 3..3),
     ];
     let mut wrong = Vec::new();
@@ -102,6 +112,20 @@ fn limits_are_told_with_both_numbers() {
 }
 
 #[test]
-fn unicode_may_be_turned_off_though_it_is_off() {
-    assert_eq!(parse(b"(?-u)\\w", false), parse(b"\\w", false));
+fn the_flag_u_is_taken_where_it_changes_nothing() {
+    let same = [
+        ("(?-u)\\w", "\\w"),
+        ("(?u)ab", "ab"),
+        ("(?iu:do)", "(?i:do)"),
+        ("(?u:a(?-u).)", "a."),
+        ("(?u:\u{e9})", "\u{e9}"),
+        ("(?u:\\b)^(?-u:X)", "\\b^X"),
+        ("(?:(?u:\\b)|(?s-u:.))+", "(?:\\b|(?s:.))+"),
+    ];
+    for (text, want) in same {
+        assert_eq!(parse(text.as_bytes(), false), parse(want.as_bytes(), false), "{text}");
+        assert!(parse(text.as_bytes(), false).is_ok(), "{text}");
+    }
+    assert_eq!(ascii_boundary(b"\xff(?u:\\b)"), Some(5..7));
+    assert_eq!(ascii_boundary(b"(?u:a)\\b"), None);
 }
