@@ -166,7 +166,7 @@ fn literal(name: &'static str, literal: &[u8], matching: Option<usize>) -> Class
     let peers = [Memmem, Memchr, MapArray, MapArrayByHand, Strnstr];
     Class {
         name,
-        title: format!("{:?}", literal.escape_ascii().to_string()),
+        title: format!("\"{}\"", literal.escape_ascii()),
         nears: with_wrong_ends(literal),
         engines: FORMS.into_iter().chain(peers).collect(),
         ..class
@@ -178,7 +178,7 @@ fn nocase(name: &'static str, literal: &'static [u8], matching: Option<usize>) -
     let class = literals(vec![literal.to_vec()], true, matching);
     Class {
         name,
-        title: format!("{:?} in either case", literal.escape_ascii().to_string()),
+        title: format!("\"{}\" in either case", literal.escape_ascii()),
         alone: Some(literal),
         nears: with_wrong_ends(literal),
         regex: Some(format!("(?i-u){}", regex::escape(&String::from_utf8_lossy(literal)))),

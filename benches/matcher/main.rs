@@ -63,7 +63,7 @@ use report::{Cache, Report};
 use subject::{Lacking, NotYet, Subject};
 use text::{SIZES, Text};
 
-const THOROUGH: Effort = Effort { passes: 8, warm_rounds: 8, cold_rounds: 4, try_ns: 3e5 };
+const THOROUGH: Effort = Effort { passes: 6, warm_rounds: 8, cold_rounds: 4, try_ns: 3e5 };
 const QUICK: Effort = Effort { passes: 2, warm_rounds: 3, cold_rounds: 2, try_ns: 1e5 };
 
 /// Classes with packets of several pages, too.
@@ -120,7 +120,13 @@ fn run(options: &Options) -> Result<Vec<String>, Box<dyn Error>> {
     let classes = class::all();
     for class in classes.iter().filter(|class| options.wants(class.name)) {
         match one_class(&mut report, class, target.as_ref(), effort, options.bench) {
-            Ok(more) => absent.extend(more),
+            Ok(more) => {
+                absent.extend(more);
+                // Now, so that a run that is broken off has kept what it has.
+                if options.record && options.bench {
+                    report.record()?;
+                }
+            }
             Err(error) => return Err(format!("{}: {}", class.name, chain(&*error)).into()),
         }
     }

@@ -229,7 +229,10 @@ fn tenths(value: f64) -> f64 {
 /// The record of this machine: its processor and kernel are the name.
 pub(crate) fn record_path() -> Result<PathBuf, Box<dyn Error>> {
     let processor = processor();
-    let name = format!("{}-linux-{}", processor.split(',').next().unwrap_or("?"), host::release()?);
+    // Without their number and their clock.
+    let model = processor.split_once(" x ").map_or(&*processor, |(_, model)| model);
+    let model = model.split(',').next().unwrap_or(model);
+    let name = format!("{model}-linux-{}", host::release()?);
     let legal = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = name.chars().map(|c| legal(c).to_ascii_lowercase()).collect();
     let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
