@@ -11,14 +11,17 @@ pub struct Pair {
     pub second: usize,
 }
 
+/// More common than anything: a byte of which only some bits matter.
+const MASKED: u32 = 1 << 16;
+
 /// How common a position is: a letter in either case counts both.
 fn commonness(pattern: &Needle, at: usize) -> u32 {
     let byte = pattern.bytes[at];
     let plain = u32::from(rank(byte));
-    if pattern.ignore_case && byte.is_ascii_alphabetic() {
-        plain.max(rank(byte ^ 0x20).into()) + 16
-    } else {
-        plain
+    match pattern.fold[at] {
+        0 => plain,
+        0x20 if byte.is_ascii_alphabetic() => plain.max(rank(byte ^ 0x20).into()) + 16,
+        _ => MASKED,
     }
 }
 
@@ -29,11 +32,14 @@ fn commonness(pattern: &Needle, at: usize) -> u32 {
 ///
 /// # Panics
 ///
-/// If the pattern is empty; the front ends refuse that.
+/// If the pattern is empty; the front ends refuse that. Somewhere within `reach` it must have a byte
+/// that is exact, or a letter.
 pub fn rarest_pair(pattern: &Needle, reach: usize) -> Pair {
     let len = pattern.bytes.len().min(reach);
     assert!(len > 0, "an empty literal is refused by the front ends");
-    let mut best = (u32::MAX, Pair { first: 0, second: len - 1 });
+    // A byte of which only some bits matter cannot be one of the pair; another one can be both.
+    let alone = (0..len).min_by_key(|&at| commonness(pattern, at)).unwrap_or(0);
+    let mut best = (MASKED, Pair { first: alone, second: alone });
     for first in 0..len {
         for second in first + 1..len {
             let same = if pattern.bytes[first] == pattern.bytes[second] { 256 } else { 0 };

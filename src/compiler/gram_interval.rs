@@ -62,7 +62,8 @@ const EXTRA_COST: f64 = 150.0;
 
 /// The cheapest test for `pattern`, or `None` if testing pairs of bytes is cheaper.
 pub fn find(pattern: &Needle) -> Option<GramInterval> {
-    let len = pattern.bytes.len();
+    let plain = pattern.plain();
+    let len = plain.len();
     let folds = pattern.ignore_case && pattern.bytes.iter().any(u8::is_ascii_alphabetic);
     let fold = folds.then_some(u64::from_le_bytes([!0x20; 8]));
     let mut shapes: Vec<(f64, Shape)> = Vec::new();
@@ -81,7 +82,7 @@ pub fn find(pattern: &Needle) -> Option<GramInterval> {
     let mut best: Option<(f64, GramInterval)> = None;
     for (_, shape) in shapes.iter().take(TRIES_MAX) {
         let spare = len + 1 - shape.stride - shape.gram_bytes;
-        let mut places = vec![0, spare / 2, spare];
+        let mut places = [0, spare / 2, spare].map(|at| plain.start + at).to_vec();
         places.dedup();
         for first in places {
             let Some((rate, interval)) = shape.interval(pattern, first) else { continue };

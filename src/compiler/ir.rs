@@ -36,6 +36,16 @@ pub struct Literal {
     pub ignore_case: bool,
 }
 
+impl Literal {
+    /// For each byte the bits that do not matter: the one that tells upper case from lower, in letters
+    /// whose case is ignored.
+    pub fn folds(&self) -> Vec<u8> {
+        let fold =
+            |byte: &u8| if self.ignore_case && byte.is_ascii_alphabetic() { 0x20 } else { 0 };
+        self.bytes.iter().map(fold).collect()
+    }
+}
+
 /// A regular language over bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expression {

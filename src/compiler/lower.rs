@@ -7,6 +7,8 @@
 //!
 //! It does not: choose how a needle is searched (`plan` does), or know the target.
 
+use std::ops::Range;
+
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir};
 
 use super::{
@@ -42,6 +44,8 @@ pub struct Needle {
     pub bytes: Vec<u8>,
     /// Do ASCII letters match in either case?
     pub ignore_case: bool,
+    /// For each byte the bits that do not matter.
+    pub fold: Vec<u8>,
     /// Where the whole match must lie, the literal with it.
     pub window: Window,
     /// What else must hold; `None` if the literal is the match.
@@ -51,8 +55,33 @@ pub struct Needle {
 impl Needle {
     /// A needle that is a pattern.
     pub fn of_literal(index: usize, id: u32, literal: &Literal, window: Window) -> Self {
+        let fold = literal.folds();
         let Literal { bytes, ignore_case } = literal.clone();
-        Self { index, id, bytes, ignore_case, window, walk: None }
+        Self { index, id, bytes, ignore_case, fold, window, walk: None }
+    }
+
+    /// Do bits not matter that have nothing to do with case?
+    pub fn is_masked(&self) -> bool {
+        let Range { start, end } = self.plain();
+        end - start < self.bytes.len()
+    }
+
+    /// The longest run of bytes that are exact, or letters in either case if the needle ignores case.
+    pub fn plain(&self) -> Range<usize> {
+        let plain = |at: &usize| {
+            let letter = self.ignore_case && self.bytes[*at].is_ascii_alphabetic();
+            self.fold[*at] == if letter { 0x20 } else { 0 }
+        };
+        let mut best = 0..0;
+        let mut start = 0;
+        while start < self.bytes.len() {
+            let end = (start..self.bytes.len()).find(|at| !plain(at)).unwrap_or(self.bytes.len());
+            if end - start > best.len() {
+                best = start..end;
+            }
+            start = end + 1;
+        }
+        best
     }
 
     /// For tests of what looks at bytes alone.
@@ -165,11 +194,9 @@ impl One<'_> {
                 lowered.needles.extend(literals.iter().map(|literal| self.needle(literal)));
             }
             Split::Inner { branches, .. } => {
-                lowered.needles.extend(
-                    branches
-                        .into_iter()
-                        .map(|Inner { literal, walk }| Needle { walk, ..self.needle(&literal) }),
-                );
+                lowered.needles.extend(branches.into_iter().map(
+                    |Inner { literal, fold, walk }| Needle { walk, fold, ..self.needle(&literal) },
+                ));
             }
             Split::Scan { automaton, .. } => {
                 lowered.scans.push(Scan { index, id, window, automaton });

@@ -170,6 +170,7 @@ pub fn choose(
     for gram in [Gram::Four, Gram::Two, Gram::One] {
         let group: Vec<usize> = (0..lowered.needles.len())
             .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
+            .filter(|&i| !lowered.needles[i].is_masked())
             .collect();
         let together = match options.strategy {
             None => group.len() > PAIRS_MAX && windows && target.may_goto,
@@ -183,6 +184,9 @@ pub fn choose(
         for needle in group {
             passes.push(alone(lowered, needle, target, options.strategy)?);
         }
+    }
+    for needle in (0..lowered.needles.len()).filter(|&i| lowered.needles[i].is_masked()) {
+        passes.push(alone(lowered, needle, target, options.strategy)?);
     }
     for (scan, part) in lowered.scans.iter().enumerate() {
         passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });

@@ -45,6 +45,10 @@ const EXPRESSIONS: &[&str] = &[
     r"[^a]",
     r"(?s).{64}",
     r"\x00[\x00-\x1f]{2}\xff",
+    r"(?s)\x48\x8b.\xc3",
+    r"[\x40-\x4f]key[0-7]=(?i:ab)[01]",
+    r"(?s)id=.{20}[\x80-\xff]end.{9}z",
+    r"union.*select",
 ];
 
 pub(crate) fn expression(text: &str) -> Pattern {

@@ -43,10 +43,9 @@ pub(super) fn pieces(pattern: &Needle) -> Vec<Piece> {
 
 fn piece(pattern: &Needle, at: usize, size: Size) -> Piece {
     let (mut value, mut fold) = (0, 0);
-    let bytes = &pattern.bytes[at..at + usize::from(size.bytes())];
-    for (shift, &byte) in bytes.iter().enumerate() {
-        let folds = pattern.ignore_case && byte.is_ascii_alphabetic();
-        let bit = if folds { 0x20 } else { 0 };
+    let range = at..at + usize::from(size.bytes());
+    let bytes = pattern.bytes[range.clone()].iter().zip(&pattern.fold[range]);
+    for (shift, (&byte, &bit)) in bytes.enumerate() {
         value |= u64::from(byte | bit) << (8 * shift);
         fold |= u64::from(bit) << (8 * shift);
     }

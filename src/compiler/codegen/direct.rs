@@ -387,7 +387,7 @@ impl Gen<'_> {
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
     }
 
-    /// The first piece of a literal with a walk is there. Whatever comes of it, the scan goes on
+    /// A literal with a walk is there, or the first piece of a long one. Whatever comes of it, the scan goes on
     /// behind it, and what lies before does not count again in a block that is moved back.
     fn direct_walk(&mut self, scan: &Scan, walk: &Walk) {
         let needle = scan.needle;
@@ -398,7 +398,7 @@ impl Gen<'_> {
         self.asm.emit(Alu::Add.reg(R0, OFF));
         self.add(R0, -1);
         self.store_slot(frame::AT, R0);
-        if needle.pieces.len() > 1 {
+        if needle.is_long() {
             self.load_pointer(R6, frame::CTX);
             self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
             self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));

@@ -72,8 +72,12 @@ impl<'a> Sought<'a> {
 
     /// Does the pair test need a mask of its own?
     pub(super) fn folds(&self) -> bool {
-        let letter = |at: usize| self.pattern.bytes[at].is_ascii_alphabetic();
-        self.pattern.ignore_case && (letter(self.pair.first) || letter(self.pair.second))
+        self.pattern.fold[self.pair.first] != 0 || self.pattern.fold[self.pair.second] != 0
+    }
+
+    /// Do comparisons fold anything?
+    fn any_fold(&self) -> bool {
+        self.pattern.fold.iter().any(|&fold| fold != 0)
     }
 
     /// The second of two pieces of eight bytes: candidates keep it in a register.
@@ -86,12 +90,12 @@ impl<'a> Sought<'a> {
 
     /// Where it is kept: `r1` is free unless it folds the first piece.
     fn second_register(&self) -> Reg {
-        if self.pattern.ignore_case { PAIR_A } else { R1 }
+        if self.any_fold() { PAIR_A } else { R1 }
     }
 
     /// Must a candidate be compared by the shared code?
     pub(super) fn is_long(&self) -> bool {
-        self.pattern.walk.is_some() || self.pattern.bytes.len() > self.inline_bytes_max
+        self.pattern.bytes.len() > self.inline_bytes_max
     }
 }
 
@@ -109,7 +113,8 @@ pub(super) enum LaneCheck {
 pub(super) struct BlockExits {
     /// The literal is there; its position in the block is in the slot `LANE`.
     pub(super) hit: Label,
-    /// The first piece of a long literal is there; its position is in the slot `LANE`.
+    /// The first piece of a long literal is there, or all of one with a walk; its position is in the
+    /// slot `LANE`.
     pub(super) long: Label,
 }
 
@@ -250,7 +255,7 @@ impl Gen<'_> {
 
     /// Give the registers that candidates borrowed from the scan their constants back.
     fn restore(&mut self, needle: &Sought) {
-        if needle.second_in_register().is_some() && needle.pattern.ignore_case {
+        if needle.second_in_register().is_some() && needle.any_fold() {
             let bytes = &needle.pattern.bytes;
             self.asm.emit(Insn::load_imm64(PAIR_A, broadcast(bytes[needle.pair.first])));
             self.asm.emit(Insn::load_imm64(PAIR_B, broadcast(bytes[needle.pair.second])));
@@ -275,6 +280,8 @@ impl Gen<'_> {
             self.goto(group.exits.long);
             return;
         }
+        let walks = needle.pattern.walk.is_some();
+        let confirmed = if walks { group.exits.long } else { group.exits.hit };
         if let Some(second) = needle.second_in_register() {
             let at = lane + int(second.at);
             self.asm.emit(Size::DW.load(R0, PTR, off(at)));
@@ -292,7 +299,7 @@ impl Gen<'_> {
             }
             if again {
                 self.asm.emit(Size::W.store_imm(R10, LANE, lane + 1));
-                self.goto(group.exits.hit);
+                self.goto(confirmed);
                 self.asm.bind(fail);
                 self.asm.emit(Insn::load_imm64(FIRST_FOLD, first.fold));
                 self.goto(resume);
@@ -300,6 +307,6 @@ impl Gen<'_> {
             }
         }
         self.asm.emit(Size::W.store_imm(R10, LANE, lane + 1));
-        self.goto(group.exits.hit);
+        self.goto(confirmed);
     }
 }

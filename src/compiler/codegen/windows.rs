@@ -317,7 +317,7 @@ impl Gen<'_> {
         self.goto(walk.inner);
     }
 
-    /// The first piece of a literal with a walk is there. Whatever comes of it, the scan goes on
+    /// A literal with a walk is there, or the first piece of a long one. Whatever comes of it, the scan goes on
     /// behind it.
     fn window_walk(&mut self, needle: &Sought, ways: &lower::Walk, walk: &Walk) {
         let next = self.asm.label();
@@ -334,7 +334,7 @@ impl Gen<'_> {
         self.load_slot(R0, frame::WIN);
         self.asm.emit(Alu::Sub.reg(R0, R1));
         self.emit_branch(Jmp::SLt.imm(R0, needle.len(), walk.exits.done));
-        if needle.pieces.len() > 1 {
+        if needle.is_long() {
             self.emit_branch(Jmp::Gt.imm(R1, WINDOW_BYTES, walk.exits.lost));
             self.load_pointer(R4, frame::SCRATCH);
             self.asm.emit(Alu::Add.reg(R4, R1));

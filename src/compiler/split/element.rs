@@ -5,13 +5,13 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repeti
 /// Bytes that one repetition may add to a run by being written out.
 const WRITTEN_OUT_MAX: usize = 64;
 
-/// A byte that stands in every match.
+/// A byte that stands in every match, or one of those that differ from it in some bits only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Unit {
-    /// The byte; of a letter in either case the lower one.
+    /// The byte; bits of `fold` are set in it, so of a letter in either case it is the lower one.
     pub(super) byte: u8,
-    /// Is it a letter in either case?
-    pub(super) either_case: bool,
+    /// The bits that do not matter.
+    pub(super) fold: u8,
 }
 
 /// A piece of a sequence.
@@ -24,28 +24,36 @@ pub(super) enum Element {
 }
 
 impl Unit {
-    /// The byte that `class` stands for, if it is a letter in either case.
+    /// What `class` stands for, if its bytes are all that differ in some bits only.
     pub(super) fn of_class(class: &Class) -> Option<Self> {
         let Class::Bytes(class) = class else { return None };
-        let [upper, lower] = class.ranges() else { return None };
-        let single = |range: &ClassBytesRange| range.start() == range.end();
-        let is_letter = upper.start().is_ascii_uppercase()
-            && upper.start().to_ascii_lowercase() == lower.start();
-        (single(upper) && single(lower) && is_letter)
-            .then_some(Self { byte: lower.start(), either_case: true })
+        let bytes = || class.ranges().iter().flat_map(|range| range.start()..=range.end());
+        let (all, any) = bytes().fold((!0, 0), |(all, any), byte| (all & byte, any | byte));
+        let fold = all ^ any;
+        let complete = 1_usize << fold.count_ones();
+        (bytes().count() == complete).then_some(Self { byte: any, fold })
     }
 
     pub(super) const fn exact(byte: u8) -> Self {
-        Self { byte, either_case: false }
+        Self { byte, fold: 0 }
+    }
+
+    /// Is it a letter in either case?
+    pub(super) const fn either_case(self) -> bool {
+        self.fold == 0x20 && self.byte.is_ascii_lowercase()
+    }
+
+    /// The bytes that it stands for.
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |byte| byte | self.fold == self.byte)
     }
 
     fn hir(self) -> Hir {
-        if !self.either_case {
+        if self.fold == 0 {
             return Hir::literal([self.byte]);
         }
-        let range = |byte| ClassBytesRange::new(byte, byte);
-        let both = [range(self.byte.to_ascii_uppercase()), range(self.byte)];
-        Hir::class(Class::Bytes(ClassBytes::new(both)))
+        let ranges = self.bytes().map(|byte| ClassBytesRange::new(byte, byte));
+        Hir::class(Class::Bytes(ClassBytes::new(ranges)))
     }
 }
 

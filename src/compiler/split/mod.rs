@@ -35,12 +35,16 @@ pub use strings::STRINGS_MAX;
 pub const BRANCHES_MAX: usize = 8;
 /// How rare a literal must be to be worth a search of its own: in one of 2^this positions.
 const BITS_MIN: u32 = 10;
+/// Longest literal with bits that do not matter: its rare bytes must be near its start.
+const MASKED_BYTES_MAX: usize = 48;
 
 /// A literal that occurs in every match of a branch, and what must stand beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inner {
     /// The literal.
     pub literal: Literal,
+    /// The bits of each of its bytes that do not matter; [`Literal::folds`] where only case may.
+    pub fold: Vec<u8>,
     /// What must hold on both sides; `None` if nothing.
     pub walk: Option<Walk>,
 }
@@ -72,6 +76,7 @@ pub enum Split {
 struct Candidate {
     start: usize,
     literal: Literal,
+    fold: Vec<u8>,
     bits: u32,
 }
 
@@ -104,7 +109,11 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
     match automaton::scanning(hir, inside, &allowed.scan) {
         Ok(automaton) => {
             let required = match branches.as_deref() {
-                Some([only]) => candidates(only).into_iter().next().map(|best| best.literal),
+                // An automaton that dies early is faster than any search.
+                Some([only]) if !anchored => {
+                    let plain = |best: &Candidate| best.fold == best.literal.folds();
+                    candidates(only).into_iter().find(plain).map(|best| best.literal)
+                }
                 Some(_) | None => None,
             };
             Ok(Split::Scan { automaton, required })
@@ -195,16 +204,16 @@ enum Way {
 }
 
 fn best_inner(sequence: &[Element], linear: bool, limits: &Limits) -> Option<Way> {
-    let way = |Candidate { start, literal, .. }: Candidate| {
+    let way = |Candidate { start, literal, fold, .. }: Candidate| {
         let end = start + literal.bytes.len();
         let (first, last) = (*literal.bytes.first()?, *literal.bytes.last()?);
-        // Bytes of either case are beside the same line ends and word boundaries.
         let before = automaton::in_front_of(&joined(&sequence[..start]), first, limits).ok()?;
         let after = automaton::behind(&joined(&sequence[end..]), last, limits).ok()?;
         if before.start == Next::Dead || after.start == Next::Dead {
             return Some(Way::Never);
         }
-        let stops = |automaton: &Automaton| !linear || !passes::passes(automaton, &literal);
+        let stops =
+            |automaton: &Automaton| !linear || !passes::passes(automaton, &sequence[start..end]);
         if !stops(&before) || !stops(&after) {
             return None;
         }
@@ -212,7 +221,7 @@ fn best_inner(sequence: &[Element], linear: bool, limits: &Limits) -> Option<Way
         let asks = |automaton: Automaton| (automaton.start != Next::MatchHere).then_some(automaton);
         let walk = Walk { before: asks(before), after: asks(after) };
         let walk = (walk.before.is_some() || walk.after.is_some()).then_some(walk);
-        Some(Way::Inner(Inner { literal, walk }))
+        Some(Way::Inner(Inner { literal, fold, walk }))
     };
     candidates(sequence).into_iter().find_map(way)
 }
@@ -237,19 +246,31 @@ fn candidates(sequence: &[Element]) -> Vec<Candidate> {
     all
 }
 
-/// The literals of a run of bytes: exact, or with every letter in either case.
+/// The literals of a run of bytes: exact, or with every letter in either case, or with whatever bits
+/// of its bytes do not matter.
 fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
-    let exact = |unit: &Unit| !unit.either_case;
-    let folded = |unit: &Unit| unit.either_case || !unit.byte.is_ascii_alphabetic();
-    for fits in [&exact as &dyn Fn(&Unit) -> bool, &folded] {
+    let exact = |unit: &Unit| unit.fold == 0;
+    let folded =
+        |unit: &Unit| unit.either_case() || unit.fold == 0 && !unit.byte.is_ascii_alphabetic();
+    let masked = |_: &Unit| true;
+    let kinds: [(&dyn Fn(&Unit) -> bool, usize); 3] =
+        [(&exact, LITERAL_BYTES_MAX), (&folded, LITERAL_BYTES_MAX), (&masked, MASKED_BYTES_MAX)];
+    for (fits, most) in kinds {
         let mut at = 0;
         for piece in units.split(|unit| !fits(unit)) {
-            for (chunk, piece) in piece.chunks(LITERAL_BYTES_MAX).enumerate() {
-                let start = start + at + chunk * LITERAL_BYTES_MAX;
+            for (chunk, piece) in piece.chunks(most).enumerate() {
+                let start = start + at + chunk * most;
                 let bits = piece.iter().map(bits).sum();
-                // Without a letter it fits both ways, and is met twice: that does no harm.
-                if let Some(literal) = literal_of(piece).filter(|_| bits >= BITS_MIN) {
-                    all.push(Candidate { start, literal, bits });
+                // What fits two ways is met twice: that does no harm.
+                if bits >= BITS_MIN && piece.iter().any(|unit| unit.fold == 0 || unit.either_case())
+                {
+                    let ignore_case = piece.iter().any(|unit| unit.either_case());
+                    let literal = literal_of(piece).unwrap_or_else(|| Literal {
+                        bytes: piece.iter().map(|unit| unit.byte).collect(),
+                        ignore_case,
+                    });
+                    let fold = piece.iter().map(|unit| unit.fold).collect();
+                    all.push(Candidate { start, literal, fold, bits });
                 }
             }
             at += piece.len() + 1;
@@ -260,8 +281,9 @@ fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
 /// The literal that `units` are, if their letters are all exact or all in either case.
 fn literal_of(units: &[Unit]) -> Option<Literal> {
     let mut letters = units.iter().filter(|unit| unit.byte.is_ascii_alphabetic());
-    let ignore_case = units.iter().any(|unit| unit.either_case);
-    let alike = letters.all(|unit| unit.either_case == ignore_case);
+    let ignore_case = units.iter().any(|unit| unit.either_case());
+    let alike = letters.all(|unit| unit.either_case() == ignore_case)
+        && units.iter().all(|unit| unit.fold == 0 || unit.either_case());
     alike.then(|| Literal { bytes: units.iter().map(|unit| unit.byte).collect(), ignore_case })
 }
 
@@ -269,7 +291,10 @@ fn literal_of(units: &[Unit]) -> Option<Literal> {
 /// common bytes one of ten, and those that are in no list one of a thousand.
 fn bits(unit: &Unit) -> u32 {
     let rarity = |byte| 3 + u32::from(u8::MAX - rank(byte)) / 36;
-    if unit.either_case {
+    if unit.fold != 0 && !unit.either_case() {
+        // Half of what the bits that matter could say: neighbours are about as common.
+        unit.fold.count_zeros() / 2
+    } else if unit.either_case() {
         rarity(unit.byte).min(rarity(unit.byte.to_ascii_uppercase())).saturating_sub(1)
     } else {
         rarity(unit.byte)

@@ -6,10 +6,11 @@
 //! the kernel busy.
 
 use crate::compiler::automaton::{Automaton, Direction, Next};
-use crate::compiler::ir::Literal;
+
+use super::element::{Element, Unit};
 
 /// May a walk pass any number of occurrences of `literal`?
-pub(super) fn passes(automaton: &Automaton, literal: &Literal) -> bool {
+pub(super) fn passes(automaton: &Automaton, literal: &[Element]) -> bool {
     let components = components(automaton);
     (0..automaton.states.len()).any(|state| {
         let over = behind(automaton, state, literal);
@@ -18,19 +19,23 @@ pub(super) fn passes(automaton: &Automaton, literal: &Literal) -> bool {
 }
 
 /// The states in which `automaton` may be when it has read `literal` from `state` on.
-fn behind(automaton: &Automaton, state: usize, literal: &Literal) -> Vec<usize> {
-    let mut bytes = literal.bytes.clone();
+fn behind(automaton: &Automaton, state: usize, literal: &[Element]) -> Vec<usize> {
+    let mut units: Vec<Unit> = literal
+        .iter()
+        .filter_map(|element| match element {
+            Element::Unit(unit) => Some(*unit),
+            Element::Other(_) => None,
+        })
+        .collect();
     if automaton.direction == Direction::Backward {
-        bytes.reverse();
+        units.reverse();
     }
     let mut states = vec![state];
-    for byte in bytes {
-        let both = [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()];
-        let forms = if literal.ignore_case { &both[..] } else { &[byte][..] };
+    for unit in units {
         let mut next = Vec::new();
         for state in states {
-            for form in forms {
-                if let Next::State(state) = automaton.states[state].next(*form)
+            for form in unit.bytes() {
+                if let Next::State(state) = automaton.states[state].next(form)
                     && !next.contains(&state)
                 {
                     next.push(state);

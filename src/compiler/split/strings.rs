@@ -102,7 +102,7 @@ fn unit_strings(hir: &Hir) -> Option<Vec<Vec<Unit>>> {
 }
 
 fn of_class(class: &Class) -> Option<Vec<Vec<Unit>>> {
-    if let Some(unit) = Unit::of_class(class) {
+    if let Some(unit) = Unit::of_class(class).filter(|unit| unit.either_case()) {
         return Some(vec![vec![unit]]);
     }
     let Class::Bytes(class) = class else { return None };
@@ -128,7 +128,7 @@ fn of_one_kind(units: Vec<Unit>) -> Option<Vec<Vec<Unit>>> {
     let mut strings = vec![Vec::new()];
     for unit in units {
         let mut choices = vec![vec![Unit::exact(unit.byte)]];
-        if unit.either_case {
+        if unit.either_case() {
             choices.push(vec![Unit::exact(unit.byte.to_ascii_uppercase())]);
         }
         strings = product(&strings, &choices)?;

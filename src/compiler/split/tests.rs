@@ -11,17 +11,18 @@ fn expression(text: &str) -> Hir {
 
 /// What the split finds: the definition of its parts, without any strategy.
 fn first_end(split: &Split, haystack: &[u8], window: Range<usize>) -> Option<usize> {
-    let starts = |literal: &Literal| -> Vec<usize> {
+    let masked = |literal: &Literal, fold: &[u8]| -> Vec<usize> {
         let len = literal.bytes.len();
         let end = window.end.min(haystack.len());
-        let same = |bytes: &[u8]| match literal.ignore_case {
-            true => bytes.eq_ignore_ascii_case(&literal.bytes),
-            false => bytes == literal.bytes,
+        let same = |bytes: &[u8]| {
+            let wanted = literal.bytes.iter().zip(fold);
+            bytes.iter().zip(wanted).all(|(byte, (wanted, fold))| byte | fold == wanted | fold)
         };
         (window.start..end)
             .filter(|start| start + len <= end && same(&haystack[*start..start + len]))
             .collect()
     };
+    let starts = |literal: &Literal| masked(literal, &literal.folds());
     let walked = |inner: &Inner, start: usize| {
         let end = start + inner.literal.bytes.len();
         let Some(walk) = &inner.walk else { return Some(end) };
@@ -37,7 +38,9 @@ fn first_end(split: &Split, haystack: &[u8], window: Range<usize>) -> Option<usi
             .min(),
         Split::Inner { branches, .. } => branches
             .iter()
-            .flat_map(|inner| starts(&inner.literal).into_iter().filter_map(|s| walked(inner, s)))
+            .flat_map(|inner| {
+                masked(&inner.literal, &inner.fold).into_iter().filter_map(|s| walked(inner, s))
+            })
             .min(),
         Split::Scan { automaton, required } => {
             let found = automaton.scan(haystack, window.clone());
@@ -123,7 +126,8 @@ fn expressions_of_real_rules_are_split_where_it_pays() {
         ("GET|POST|HEAD", "strings GET HEAD POST"),
         ("x[01]{2}y", "strings x00y x01y x10y x11y"),
         ("GET|GET /", "strings GET"),
-        ("GET /[a-z]+ HTTP/1\\.[01]", "inner < HTTP/1.>"),
+        ("GET /[a-z]+ HTTP/1\\.[01]", "inner < HTTP/1.1"),
+        ("\\x48\\x8b[\\x00-\\xff]\\xc3", "inner H\\x8b\\xff\\xc3"),
         ("[A-Z]{3,8} /[a-z0-9_]{1,30}\\.php", "inner <.php"),
         ("(?i)select.{1,40}from", "inner (?i)select>"),
         ("\\bcmd\\.exe\\b", "inner <cmd.exe>"),
