@@ -12,6 +12,7 @@ pub(super) mod decide;
 mod minimise;
 mod run;
 pub mod shape;
+pub mod skip;
 
 pub use build::{BuildError, Limits, behind, in_front_of, scanning};
 

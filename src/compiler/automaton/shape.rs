@@ -4,7 +4,7 @@
 //! dozen, and for what the verifier processes within a fifth on Linux 6.18 (the ratio of the two hardly depends on
 //! the automaton: every state is explored about twice, as `codegen::states` argues).
 
-use super::{Automaton, decide::Decision};
+use super::{Automaton, decide::Decision, skip::Skip};
 use crate::{
     assembler::Target,
     compiler::{CompileError, estimate::PROCESSED_MAX, plan::Access},
@@ -18,18 +18,24 @@ const REST_SLOTS_MAX: usize = 2_048;
 const DISPATCHER_SLOTS: usize = 100;
 /// Slots over which jumps reach.
 const SHORT_JUMPS_SLOTS: u64 = 32_768;
+/// Slots of a skip, about.
+const SKIP_SLOTS: usize = 180;
+/// Instructions of a skip that the verifier processes once more.
+const SKIP_PROCESSED: u64 = 250;
 /// What the verifier may be expected to process, of the million that it does: the estimate is
 /// right within a fifth.
 const EXPECTED_MAX: u64 = PROCESSED_MAX / 6 * 5;
 
 /// The form of the code of one automaton.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Bytes that one round of the loop over the linear part reads; 0 if that part is copied to
     /// windows as everything else is.
     pub linear_round: u8,
     /// Bytes that one round of the loop over a window reads; 0 if there are no windows.
     pub window_round: u8,
+    /// What is looked for before the automaton is followed.
+    pub skip: Option<Skip>,
 }
 
 /// What code costs.
@@ -65,24 +71,26 @@ impl Shape {
         }
         let slots = Slots::of(automaton);
         let round = slots.round(ROUND_SLOTS_MAX);
+        let skip = Skip::find(automaton);
+        let form =
+            |linear_round, window_round| Self { linear_round, window_round, skip: skip.clone() };
         let (shape, other) = match access {
-            Access::Direct { rest: false } => (Self { linear_round: round, window_round: 0 }, None),
+            Access::Direct { rest: false } => (form(round, 0), None),
             Access::Direct { rest: true } => (
-                Self { linear_round: round, window_round: slots.round(REST_SLOTS_MAX) },
+                form(round, slots.round(REST_SLOTS_MAX)),
                 // Copying costs little next to running an automaton as large as that.
-                Some(Self { linear_round: 0, window_round: round }),
+                Some(form(0, round)),
             ),
-            Access::Windows => (Self { linear_round: 0, window_round: round }, None),
+            Access::Windows => (form(0, round), None),
         };
         let fits = |shape: &Self| {
-            let cost = slots.cost(*shape);
+            let cost = slots.cost(shape);
             cost.slots <= target.slots_max.into() && cost.processed <= EXPECTED_MAX
         };
-        let least = other.unwrap_or(shape);
+        let cost = slots.cost(other.as_ref().unwrap_or(&shape));
         if let Some(shape) = [Some(shape), other].into_iter().flatten().find(fits) {
             return Ok(shape);
         }
-        let cost = slots.cost(least);
         if cost.slots > target.slots_max.into() {
             return Err(CompileError::ProgramTooLarge {
                 needed: usize::try_from(cost.slots).unwrap_or(usize::MAX),
@@ -97,7 +105,7 @@ impl Shape {
     }
 
     /// What code of this form costs for `automaton`.
-    pub fn cost(self, automaton: &Automaton) -> Cost {
+    pub fn cost(&self, automaton: &Automaton) -> Cost {
         Slots::of(automaton).cost(self)
     }
 }
@@ -123,19 +131,24 @@ impl Slots {
             .unwrap_or(1)
     }
 
-    fn cost(&self, shape: Shape) -> Cost {
+    fn cost(&self, shape: &Shape) -> Cost {
         [shape.linear_round, shape.window_round]
             .into_iter()
             .filter(|&round| round > 0)
             .map(|round| {
                 let tail = if round > 1 { 2 * self.states } else { 0 };
                 // Trees at the head and at the tail, and the notes of the states between rounds.
-                let slots =
-                    DISPATCHER_SLOTS + usize::from(round) * self.once + 5 * self.states + tail;
+                let skip = if shape.skip.is_some() { SKIP_SLOTS } else { 0 };
+                let slots = DISPATCHER_SLOTS
+                    + skip
+                    + usize::from(round) * self.once
+                    + 5 * self.states
+                    + tail;
                 let slots = u64::try_from(slots).unwrap_or(u64::MAX / 4);
                 // Jumps that 16 bits do not hold take one slot more.
                 let slots = if slots > SHORT_JUMPS_SLOTS { slots / 4 * 5 } else { slots };
-                Cost { slots, processed: slots * 2 }
+                let again = if shape.skip.is_some() { SKIP_PROCESSED } else { 0 };
+                Cost { slots, processed: slots * 2 + again }
             })
             .fold(Cost::default(), |a, b| Cost {
                 slots: a.slots + b.slots,

@@ -218,7 +218,7 @@ impl Gen<'_> {
                 }
                 Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
                 Pass::States { scan, shape } => {
-                    self.automaton(&lowered.scans[*scan], *shape, first, exits);
+                    self.automaton(&lowered.scans[*scan], shape, first, exits);
                 }
             }
             self.say(Phase::Scan, "a part could not be searched");

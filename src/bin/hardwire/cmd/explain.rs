@@ -5,6 +5,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{Phase, ProgramImage, Target};
+use hardwire::compiler::automaton::skip::Class;
 use hardwire::compiler::estimate::Share;
 use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
 use hardwire::compiler::plan::{Access, Pass};
@@ -177,7 +178,19 @@ impl Story<'_> {
                 };
                 let states = scan.automaton.states.len();
                 let round = shape.linear_round.max(shape.window_round);
-                format!("#{} byte by byte, {states} states, {round} bytes a round", scan.id)
+                let id = scan.id;
+                let all = format!("#{id} byte by byte, {states} states, {round} bytes a round");
+                let Some(skip) = &shape.skip else { return all };
+                let what = class(skip.class);
+                let then = skip.then.map_or_else(String::new, |(gap, then)| {
+                    format!(" and {gap} further on {}", class(then))
+                });
+                format!(
+                    "{all}; from {} of them on to the next place with {what}{then} (about {} in \
+                     1,500 bytes), eight positions at a time",
+                    skip.entries.len(),
+                    skip.found
+                )
             }
         }
     }
@@ -321,4 +334,11 @@ fn phases(image: &ProgramImage) -> Vec<(Phase, u32)> {
         *counted.entry(image.origin(index).phase).or_insert(0) += insn.slots();
     }
     counted.into_iter().collect()
+}
+
+/// A class as an expression.
+fn class(class: Class) -> String {
+    let fold = if class.mask == 0x7f { "" } else { "(?i)" };
+    let (first, last) = (class.first.escape_ascii(), class.last.escape_ascii());
+    if class.is_byte() { format!("{fold}{first}") } else { format!("{fold}[{first}-{last}]") }
 }

@@ -16,7 +16,7 @@
 //! Cost: as many compares as the tree is deep for each round, then what each state needs to tell its bytes
 //! apart; on large automata every one of them is mispredicted, which is what bounds the speed.
 
-use super::{Gen, Run, STATE, ZERO};
+use super::{Gen, LOOKED, Run, STATE, ZERO};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
@@ -38,16 +38,23 @@ use crate::{
 const INNER: Reg = Reg::R8;
 /// Offsets up to this are read; frames are at most 65,535 bytes.
 const WINDOWS_END_MAX: i32 = 0xffff;
+/// Slots that skips use.
+const SLOTS: [i16; 3] = [frame::LANE, frame::PASS_START, LOOKED];
+
 /// Where the code of the states gets its bytes, and the loops that it belongs to.
-struct Loop {
+pub(super) struct Loop {
     /// Bytes of a round.
     round: i32,
     /// The loop over rounds.
     head: Label,
     /// What moves with every round.
-    cursor: Reg,
-    /// What is added to `cursor` for the position of a byte in the frame.
-    base: Option<Reg>,
+    pub(super) cursor: Reg,
+    /// Where it may go at most.
+    pub(super) cursor_max: i32,
+    /// The slot with where it ends.
+    pub(super) end_slot: i16,
+    /// What is added to `cursor` for the position of a byte in the frame: windows have it.
+    pub(super) base: Option<Reg>,
     /// The states in which a byte may be read: by its place in the round.
     reached: Vec<Vec<bool>>,
     /// The state is known, its byte is at `PTR + k`: by state, then `k`.
@@ -61,14 +68,20 @@ struct Loop {
 }
 
 impl Gen<'_> {
-    fn new_loop(&mut self, run: &Run, round: i32, cursor: Reg, base: Option<Reg>) -> Loop {
+    fn new_loop(&mut self, run: &Run, round: i32, window: bool) -> Loop {
         let states = run.states();
         let mut labels = |count: i32| (0..count).map(|_| self.asm.label()).collect::<Vec<_>>();
         let blocks = (0..states).map(|_| labels(round)).collect();
         let ends = labels(round + 1);
         let (last, over) = (labels(int(states)), labels(int(states)));
         let reached = reached(run, round);
-        Loop { round, head: self.asm.label(), cursor, base, reached, blocks, last, over, ends }
+        let (cursor, cursor_max, end_slot, base) = if window {
+            (INNER, WINDOW_BYTES, frame::WIN, Some(OFF))
+        } else {
+            (OFF, OFFSET_MAX, frame::BLOCKS_END, None)
+        };
+        let head = self.asm.label();
+        Loop { round, head, cursor, cursor_max, end_slot, base, reached, blocks, last, over, ends }
     }
 
     /// The linear part, from `OFF` on in the state `start`; what lies behind it is read at `beyond`, from
@@ -79,12 +92,16 @@ impl Gen<'_> {
         self.linear_read_end(run);
         self.opaque_zero(ZERO, R0);
         self.enter(run, start);
+        self.write_slots(&SLOTS);
         let round = run.shape.linear_round.into();
-        let code = self.new_loop(run, round, OFF, None);
+        let code = self.new_loop(run, round, false);
         let (tail, linear_end) = (self.asm.label(), self.asm.label());
         self.asm.origin(run.origin(Phase::Scan, format!("rounds of {round} bytes")));
         let dead = [R0, R1, R4, R6];
         self.loop_head(code.head, (frame::ROUND, 0), &dead, true, run.exits.lost);
+        if let Some(skip) = &run.shape.skip {
+            self.skip(run, &code, skip);
+        }
         self.emit_branch(Jmp::Gt.imm(OFF, OFFSET_MAX - round, beyond));
         self.direct_round(round, tail, run.exits.lost);
         self.head_tree(run, &code, 0, run.states());
@@ -105,6 +122,14 @@ impl Gen<'_> {
         self.mov(R2, OFF);
         self.goto(run.ended);
         self.states(run, &code);
+    }
+
+    /// Write to slots that a loop writes to, before it does: a round counts as seen only if the same slots
+    /// were written (`stacksafe()` in `kernel/bpf/verifier.c`).
+    fn write_slots(&mut self, slots: &[i16]) {
+        for &slot in slots {
+            self.store_slot(slot, OFF);
+        }
     }
 
     /// The slot `BLOCKS_END` = where the bytes that are read end, or the linear part if that is first.
@@ -136,10 +161,14 @@ impl Gen<'_> {
     /// beginning in that state, and the window that the walk copied is used if the pass is the first.
     pub(super) fn window_dispatcher(&mut self, run: &Run, start: Option<(usize, bool)>) {
         let round = run.shape.window_round.into();
-        let code = self.new_loop(run, round, INNER, Some(OFF));
+        let code = self.new_loop(run, round, true);
         let (window, next, tail, ready) =
             (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
         self.asm.origin(run.origin(Phase::Scan, "windows of the frame"));
+        self.write_slots(&SLOTS);
+        if !matches!(start, Some((_, true))) {
+            self.write_slots(&[frame::WIN]);
+        }
         let first = match start {
             Some((start, first)) => {
                 self.opaque_zero(ZERO, R0);
@@ -163,6 +192,9 @@ impl Gen<'_> {
         self.asm.origin(run.origin(Phase::Scan, format!("rounds of {round} bytes of the window")));
         let dead = [R0, R1, R4, R6];
         self.loop_head(code.head, (frame::ROUND_INNER, 0), &dead, true, run.exits.lost);
+        if let Some(skip) = &run.shape.skip {
+            self.skip(run, &code, skip);
+        }
         self.window_round(round, tail, next);
         self.head_tree(run, &code, 0, run.states());
         if round > 1 {

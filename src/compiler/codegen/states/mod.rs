@@ -1,12 +1,11 @@
 //! Automata as code: a pass over the scope that follows one automaton, state by state.
 //!
 //! Every state is code, every byte is read once, and nothing is looked up in a table. This module
-//! says where a pass begins and ends and what becomes of a match; in between stands one of the forms:
+//! says where a pass begins and ends and what becomes of a match; in between stand:
 //!
 //! - [`dispatcher`]: the number of the state in a register, and a tree of compares over it at the
 //!   head of one loop. Takes automata of any size, in the linear part or in windows.
-//! - `threaded`: states jump to states, the linear part alone, small automata. What it leaves
-//!   over goes to a dispatcher.
+//! - [`skip`]: in front of it, a look at eight positions at a time for what the automaton waits for.
 //!
 //! A byte at position `p` can end a match in front of it (at `p`, for look-around) or behind it (at
 //! `p + 1`), and a match must end inside the pattern's window. So all bytes in front of the window's
@@ -17,6 +16,7 @@
 //! verifier would explore every byte of every frame in every state.
 
 mod dispatcher;
+mod skip;
 #[cfg(test)]
 mod tests;
 
@@ -47,11 +47,13 @@ use crate::{
 const STATE: Reg = Reg::R7;
 /// A zero that the verifier does not know: mixed into [`STATE`], so that all states look alike.
 const ZERO: Reg = Reg::R5;
+/// Where a skip began, u32.
+const LOOKED: i16 = frame::DATA + 4;
 
 /// One pass of one automaton.
 struct Run<'a> {
     scan: &'a Scan,
-    shape: Shape,
+    shape: &'a Shape,
     decisions: Vec<Decision>,
     /// The numbers that the code knows states by; those in which a match ends with the scope are
     /// the last ones.
@@ -60,6 +62,8 @@ struct Run<'a> {
     order: Vec<usize>,
     /// The first number of a state in which a match ends with the scope.
     first_final: usize,
+    /// The first number of a state in which something may be skipped; the others follow it.
+    first_entry: usize,
     /// May a byte say that a match ended in front of it?
     late: bool,
     exits: PassExits,
@@ -70,19 +74,46 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(scan: &'a Scan, shape: Shape, exits: PassExits, matched: Label, ended: Label) -> Self {
+    fn new(
+        scan: &'a Scan,
+        shape: &'a Shape,
+        exits: PassExits,
+        matched: Label,
+        ended: Label,
+    ) -> Self {
         let states = &scan.automaton.states;
-        let (ordinary, last): (Vec<usize>, Vec<usize>) =
-            (0..states.len()).partition(|&at| !states[at].match_at_end);
-        let first_final = ordinary.len();
-        let order = [ordinary, last].concat();
+        let skip = shape.skip.as_ref();
+        let entry = |at: usize| skip.is_some_and(|skip| skip.entries.contains(&at));
+        let place = |at: usize| match (states[at].match_at_end, entry(at)) {
+            // Those in which something may be skipped stand together, at the front if they can.
+            (false, false) => 0,
+            (false, true) => 1,
+            (true, true) => 2,
+            (true, false) => 3,
+        };
+        let mut order: Vec<usize> = (0..states.len()).collect();
+        order.sort_by_key(|&at| place(at));
+        let first_final = order.iter().filter(|&&at| !states[at].match_at_end).count();
+        let first_entry = order.iter().filter(|&&at| place(at) == 0).count();
         let mut number_of = vec![0; states.len()];
         for (number, &state) in order.iter().enumerate() {
             number_of[state] = super::int(number);
         }
         let late = states.iter().flat_map(|s| &s.arms).any(|arm| arm.next == Next::MatchBefore);
         let decisions = states.iter().map(Decision::of).collect();
-        Self { scan, shape, decisions, number_of, order, first_final, late, exits, matched, ended }
+        Self {
+            scan,
+            shape,
+            decisions,
+            number_of,
+            order,
+            first_final,
+            first_entry,
+            late,
+            exits,
+            matched,
+            ended,
+        }
     }
 
     fn states(&self) -> usize {
@@ -106,7 +137,7 @@ impl<'a> Run<'a> {
 
 impl Gen<'_> {
     /// A pass of one automaton.
-    pub(super) fn automaton(&mut self, scan: &Scan, shape: Shape, first: bool, exits: PassExits) {
+    pub(super) fn automaton(&mut self, scan: &Scan, shape: &Shape, first: bool, exits: PassExits) {
         let (matched, ended) = (self.asm.label(), self.asm.label());
         let run = Run::new(scan, shape, exits, matched, ended);
         self.reads(&run);

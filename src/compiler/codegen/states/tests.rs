@@ -5,7 +5,7 @@ use crate::{
     assembler::{ProgramImage, Target},
     compiler::{
         Entry, Options,
-        automaton::{Arm, Automaton, Direction, State},
+        automaton::{Arm, Automaton, Direction, State, skip::Skip},
         codegen::generate,
         ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
         lower::Lowered,
@@ -277,4 +277,101 @@ fn a_state_is_carried_over_the_borders_of_windows() {
             check("borders", &automaton, window, &inputs, &[1, 62, 64, 4096]);
         }
     }
+}
+
+/// Bytes that mostly mean nothing, with pieces that do.
+fn sparse(numbers: &mut Random, len: usize, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut input = Vec::new();
+    while input.len() < len {
+        input.extend(vec![b"~,;"[numbers.below(3)]; numbers.below(40)]);
+        input.extend(pieces[numbers.below(pieces.len())]);
+    }
+    input.truncate(len);
+    input
+}
+
+/// Goal: nothing that matters is skipped, wherever it stands in a round, in a word and at the ends.
+/// Method: expressions that wait for something rare, on inputs made of pieces of their matches.
+#[test]
+fn what_is_skipped_cannot_matter() {
+    let mut numbers = Random(11);
+    let expressions: [(&str, &[&[u8]]); 12] = [
+        (r"[A-Z]{3,8} /[a-z0-9_]{1,30}", &[b"GET /a", b"ABC", b" /", b"AB /x", b"C /", b"/"]),
+        (r"(?i)[a-z]+[0-9]{3}x", &[b"a123x", b"A12x", b"X", b"z999", b"x1X", b"777x"]),
+        (r"GET /[a-z]+ HTTP/1\.[01]", &[b"GET /a HTTP/1.0", b"GET /", b"G", b" HTTP/1.1", b"/z"]),
+        (r"[a-z]{3}[0-9][a-z]{2}!", &[b"abc1de!", b"abc1d!", b"!", b"ab", b"c1de", b"1"]),
+        (r"q[^u\r\n]*u[0-9]", &[b"q", b"u7", b"u", b"\n", b"qu", b"5"]),
+        (r"(?:foo|bar|qux)[0-9]+", &[b"foo1", b"bar", b"x7", b"qu", b"9", b"o"]),
+        (r"[0-9]{5,}", &[b"1234", b"5", b"12345", b"00000", b"x"]),
+        (r"(?-u)\x80[\x00-\x1f]z", &[b"\x80\x01z", b"\x80", b"\0z", b"z", b"\x80\x1f"]),
+        (r"k$", &[b"k", b"kk", b"j"]),
+        (r"k\b", &[b"k", b"ka", b"k~", b"j"]),
+        (r"(?m)^k[0-9]$", &[b"k1", b"\nk1", b"\n", b"k1\n", b"1"]),
+        (r"a.{9}b", &[b"a", b"b", b"a12345678", b"9b", b"a123456789b"]),
+    ];
+    let mut skips = 0;
+    for (text, pieces) in expressions {
+        let hir = crate::compiler::pattern::regex::parse(text.as_bytes(), false).expect(text);
+        for offset in [0, 5] {
+            let limits = crate::compiler::automaton::Limits::default();
+            let automaton = crate::compiler::automaton::scanning(&hir, offset > 0, &limits);
+            let automaton = automaton.expect("small");
+            skips += usize::from(Skip::find(&automaton).is_some());
+            let mut inputs: Vec<_> =
+                (0..200).map(|round| sparse(&mut numbers, 20 + 3 * round, pieces)).collect();
+            for at in 40..150 {
+                let mut input = vec![b'~'; at];
+                input.extend(pieces[0]);
+                inputs.push(input.clone());
+                input.extend(vec![b'~'; at % 90]);
+                inputs.push(input);
+            }
+            for depth in [None, Some(130)] {
+                let window = Window { offset, depth };
+                check(text, &automaton, window, &inputs, &[1, 70, 130, 131]);
+            }
+        }
+    }
+    assert!(skips >= 12, "{skips}");
+}
+
+/// Goal: no automaton is skipped wrongly. Method: random ones in which most bytes lead to the same
+/// places from everywhere, so that some have a skip.
+#[test]
+fn random_automata_with_skips_agree() {
+    let mut numbers = Random(5);
+    let mut skips = 0;
+    for number in 0..60 {
+        let states = 2 + numbers.below(5);
+        let plain: Vec<Next> = (0..256).map(|_| Next::State(numbers.below(states) / 2)).collect();
+        let all = (0..states)
+            .map(|_| {
+                let mut table = vec![Next::State(0); 256];
+                table[usize::from(b',')] = plain[0];
+                table[usize::from(b';')] = plain[1];
+                for letter in *b"`^|}" {
+                    table[usize::from(letter)] = match numbers.below(12) {
+                        0 => Next::MatchHere,
+                        1 => Next::MatchBefore,
+                        _ => Next::State(numbers.below(states)),
+                    };
+                }
+                state(&table, numbers.below(4) == 0)
+            })
+            .collect();
+        let automaton = Automaton {
+            direction: Direction::Forward,
+            states: all,
+            start: Next::State(numbers.below(states)),
+            behind: Some(numbers.below(states)),
+        };
+        skips += usize::from(Skip::find(&automaton).is_some());
+        let pieces: [&[u8]; 6] = [b"`", b"^", b"|}", b"}", b"`^", b"}|`"];
+        let inputs: Vec<_> =
+            (0..120).map(|round| sparse(&mut numbers, 60 + 2 * round, &pieces)).collect();
+        let window =
+            Window { offset: [0, 3][number % 2], depth: [None, Some(150)][number / 2 % 2] };
+        check("random skip", &automaton, window, &inputs, &[1, 66, 128]);
+    }
+    assert!(skips > 5, "{skips}");
 }
