@@ -23,14 +23,17 @@ use crate::{
 const AT: Reg = R9;
 /// What the lanes of a block sum up to.
 const SUM: Reg = R4;
-/// Words whose lanes can be summed before the sum of all lanes might not fit into one.
-const WORDS_MAX: i32 = 16;
+/// Words whose lanes are summed before their sum might not fit into one.
+const SUM_WORDS: i32 = 24;
 /// Words of a block of the loop, at most.
-const LOOP_WORDS: i32 = 32;
+const LOOP_WORDS: i32 = 48;
 /// The same for what direct access leaves over, which is rare.
 const LOOP_WORDS_OF_REST: i32 = 8;
+/// Numbers from which on it is worth a few instructions in each block to see that they will not be
+/// reached.
+const FAR_LEAST: i32 = 64;
 /// Instructions of a block of the loop, about.
-const LOOP_INSNS: usize = 400;
+const LOOP_INSNS: usize = 600;
 
 /// A number that settles the matter, and where then.
 pub(super) struct Reach {
@@ -157,36 +160,32 @@ impl Gen<'_> {
         };
         let most = most.map_or(i32::MAX, super::int_of);
         // Straight code takes what is left of a block, and all of a short span.
-        let mut half = words / 2;
-        if most >= bytes {
-            if most < 2 * bytes && words <= WORDS_MAX {
-                half = words;
-            } else {
-                let (head, rest) = (self.asm.label(), self.asm.label());
-                let rounds = match region.place {
-                    Place::Linear => COUNTED_BYTES / bytes + 2,
-                    Place::Scratch => WINDOW_BYTES / bytes + 2,
-                };
-                self.say_count(term.count, format!("blocks of {bytes} bytes"));
-                self.loop_counter(frame::ROUND_INNER);
-                let counter = (frame::ROUND_INNER, rounds);
-                self.loop_head(head, counter, &[R0, R1, R2, R3, R4, R6], true, term.lost);
-                self.launder(AT);
-                self.count_block(region, words, rest);
-                self.goto(head);
-                self.asm.bind(rest);
-            }
+        let halves = std::iter::successors(Some(half(words)), |words| Some(half(*words)));
+        let mut straight: Vec<i32> = halves.take_while(|words| *words > 0).collect();
+        if most < 2 * bytes {
+            straight.insert(0, words);
+        } else {
+            let (head, rest) = (self.asm.label(), self.asm.label());
+            let rounds = match region.place {
+                Place::Linear => COUNTED_BYTES / bytes + 2,
+                Place::Scratch => WINDOW_BYTES / bytes + 2,
+            };
+            self.say_count(term.count, format!("blocks of {bytes} bytes"));
+            self.loop_counter(frame::ROUND_INNER);
+            let counter = (frame::ROUND_INNER, rounds);
+            self.loop_head(head, counter, &[R0, R1, R2, R3, R4, R6], true, term.lost);
+            self.forget(AT);
+            self.count_block(region, words, rest);
+            self.goto(head);
+            self.asm.bind(rest);
         }
-        while half > 0 {
-            if most >= WORD * half {
-                let skip = self.asm.label();
-                self.say_count(term.count, format!("a block of {} bytes", WORD * half));
-                self.launder(AT);
-                self.count_block(region, half, skip);
-                self.launder(AT);
-                self.asm.bind(skip);
-            }
-            half /= 2;
+        for words in straight.into_iter().filter(|words| most >= WORD * words) {
+            let skip = self.asm.label();
+            self.say_count(term.count, format!("a block of {} bytes", WORD * words));
+            self.launder(AT);
+            self.count_block(region, words, skip);
+            self.launder(AT);
+            self.asm.bind(skip);
         }
         self.last_word(region);
     }
@@ -200,7 +199,23 @@ impl Gen<'_> {
         self.pointer(region, AT, bytes);
         self.sum_words(region.term, words);
         self.add_sum(region, |generation| generation.add(R0, bytes));
+        self.out_of_reach(region, bytes);
         self.add(AT, bytes);
+    }
+
+    /// Behind a block of `bytes` bytes at `AT`, with the number in `r0`: can all that is left still
+    /// make it as large as is asked for?
+    fn out_of_reach(&mut self, region: &Region, bytes: i32) {
+        let term = region.term.count.term;
+        let asked = super::int_of(term.least);
+        let first_of_many = matches!(term.span, Span::Any(_));
+        if asked < FAR_LEAST || first_of_many || region.place == Place::Scratch {
+            return;
+        }
+        self.load_slot(R1, frame::PASS_END);
+        self.asm.emit(Alu::Sub.reg(R1, AT));
+        self.asm.emit(Alu::Add.reg(R1, R0));
+        self.emit_branch(Jmp::SLt.imm(R1, asked + bytes, region.term.fails));
     }
 
     /// `r6` = address of the offset in `from`, with `bytes` readable there.
@@ -215,7 +230,9 @@ impl Gen<'_> {
                 self.emit_branch(Jmp::Gt.reg(R0, R4, region.term.lost));
             }
             Place::Scratch => {
-                self.emit_branch(Jmp::Gt.imm(from, WINDOW_BYTES, region.term.lost));
+                // Of a last word some bytes may stand behind the window.
+                let last = WINDOW_BYTES - bytes + WORD;
+                self.emit_branch(Jmp::Gt.imm(from, last, region.term.lost));
                 self.load_pointer(R6, frame::SCRATCH);
                 self.asm.emit(Alu::Add.reg(R6, from));
             }
@@ -224,23 +241,21 @@ impl Gen<'_> {
 
     /// `SUM` = how many lanes of the words at `r6` say so.
     fn sum_words(&mut self, term: &Term, words: i32) {
-        let mut at = 0;
-        while at < words {
-            let group = WORDS_MAX.min(words - at);
-            for word in 0..group {
-                let dst = if word == 0 { SUM } else { R2 };
-                self.lanes(term.lanes, dst, R6, WORD * (at + word));
-                if word > 0 {
-                    self.asm.emit(Alu::Add.reg(SUM, R2));
+        for word in 0..words {
+            let fresh = word % SUM_WORDS == 0;
+            let dst = if fresh { SUM } else { R2 };
+            self.lanes(term.lanes, dst, R6, WORD * word);
+            if !fresh {
+                self.asm.emit(Alu::Add.reg(SUM, R2));
+            }
+            if word % SUM_WORDS == SUM_WORDS - 1 || word == words - 1 {
+                self.sum_lanes(SUM);
+                if word >= SUM_WORDS {
+                    self.asm.emit(Alu::Add.reg(SUM, R3));
                 }
-            }
-            self.sum_lanes(SUM);
-            if at > 0 {
-                self.asm.emit(Alu::Add.reg(SUM, R3));
-            }
-            at += group;
-            if at < words {
-                self.mov(R3, SUM);
+                if word < words - 1 {
+                    self.mov(R3, SUM);
+                }
             }
         }
     }
@@ -325,5 +340,13 @@ impl Gen<'_> {
         self.add_sum(region, |generation| generation.add(R0, 1));
         self.add(AT, 1);
         self.goto(head);
+    }
+}
+
+/// The largest power of two that is less than `words`, or 0.
+fn half(words: i32) -> i32 {
+    match words {
+        ..=1 => 0,
+        _ => 1 << (words - 1).ilog2(),
     }
 }
