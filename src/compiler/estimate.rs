@@ -12,6 +12,8 @@
 
 use super::{
     Entry,
+    codegen::WINDOW_BYTES,
+    frequency::gate::{self, Gate},
     ir::{Matcher, Report, Scope, Window},
     lower::{Lowered, Needle},
     number::{count, dot, float, rounded},
@@ -73,7 +75,7 @@ impl Estimate {
         let processed = if target.may_goto {
             explored_once(matcher, lowered, entry, target, plan, image)
         } else {
-            counted(lowered, entry)
+            counted(lowered, &plan.gates, entry)
         };
         let slots = u64::from(image.slot_count());
         Self {
@@ -114,6 +116,9 @@ const SETS_SOCKET: [f64; 9] =
     [695.18, -1456.10, -2566.98, -88.74, 12.67, 3.12, 60.03, -0.43, 56.24];
 /// What is around automata: a constant, the walk to the payload.
 const STATES: [f64; 2] = [100.0, 1300.0];
+/// What an instruction that counts costs: some blocks are come to by more than one way.
+const COUNTS_DIRECT: f64 = 1.25;
+const COUNTS_WINDOWS: f64 = 2.1;
 /// Without `CAP_PERFMON` states must be equal to be pruned, which they are a little later.
 const WITHOUT_PERFMON: f64 = 2.6;
 
@@ -192,6 +197,8 @@ fn explored_once(
         )
     };
     let sum = sum + count(usize::try_from(states).unwrap_or(usize::MAX));
+    let counts = if direct { COUNTS_DIRECT } else { COUNTS_WINDOWS };
+    let sum = sum + counts * phase(Phase::Count);
     let sum = if target.perfmon { sum } else { sum * WITHOUT_PERFMON };
     // Every instruction is reached, or the verifier would refuse the program.
     u64::try_from(rounded(sum)).unwrap_or(0).max(image.insns().len() as u64)
@@ -207,8 +214,16 @@ fn states_cost(lowered: &Lowered, pass: &Pass) -> u64 {
 
 /// Loops with a counter: every round of every block is explored, and in it every position compares
 /// all eight-byte pieces.
-pub(super) fn counted(lowered: &Lowered, entry: Entry) -> u64 {
+pub(super) fn counted(lowered: &Lowered, gates: &[Gate], entry: Entry) -> u64 {
+    let reach = match entry {
+        Entry::Xdp => gate::COUNTED_BYTES,
+        // The first one is come to in two ways.
+        Entry::SocketFilter => (gate::COUNTED_WINDOWS + 1) * WINDOW_BYTES,
+    };
+    let reach = u64::from(reach.unsigned_abs());
+    let conditions = gate::counted_cost(gates, &lowered.counts, reach);
     let base = match entry {
+        _ if lowered.needles.is_empty() => 1_000,
         Entry::Xdp => 1_000,
         Entry::SocketFilter => 85_000,
     };
@@ -221,7 +236,7 @@ pub(super) fn counted(lowered: &Lowered, entry: Entry) -> u64 {
         };
         two_pieces + more_each * (pattern.bytes.len().div_ceil(8).saturating_sub(2) as u64)
     };
-    base + lowered.needles.iter().map(one).sum::<u64>()
+    base + conditions + lowered.needles.iter().map(one).sum::<u64>()
 }
 
 /// Most branches that wait at once, if every instruction is explored once: the verifier goes on with

@@ -162,8 +162,9 @@ pub fn choose(
             why: "it needs CAP_PERFMON, or Linux 5.18 for bpf_xdp_load_bytes".to_owned(),
         });
     }
+    let gates = gate::gates(&lowered.counts, target.perfmon);
     if !target.may_goto {
-        counted_limits(lowered, entry, target)?;
+        counted_limits(lowered, &gates, entry, target)?;
     }
     let windows = access != Access::Direct { rest: false };
     let mut passes = Vec::new();
@@ -191,7 +192,6 @@ pub fn choose(
     for (scan, part) in lowered.scans.iter().enumerate() {
         passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });
     }
-    let gates = gate::gates(&lowered.counts, target.perfmon);
     let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
 }
@@ -243,7 +243,12 @@ fn needs(target: &Target, windows: bool, strategy: Strategy) -> Result<(), Compi
 }
 
 /// What loops with a counter can hold.
-fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<(), CompileError> {
+fn counted_limits(
+    lowered: &Lowered,
+    gates: &[Gate],
+    entry: Entry,
+    target: &Target,
+) -> Result<(), CompileError> {
     let refuse = |what: String, limit: String| {
         let why =
             format!("Linux {} has no may_goto (6.9 has), and without it {limit}", target.version);
@@ -265,15 +270,20 @@ fn counted_limits(lowered: &Lowered, entry: Entry, target: &Target) -> Result<()
         let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
     }
-    let cost = estimate::counted(lowered, entry);
+    let cost = estimate::counted(lowered, gates, entry);
     if cost > COUNTED_PROCESSED_MAX {
         let patterns = lowered.needles.len();
-        let what = if patterns == 1 { "this pattern" } else { "this set" };
+        let what = match (patterns, gates.len()) {
+            (0, terms) => format!("conditions of {terms} terms"),
+            (1, 0) => "this pattern (1 in all)".to_owned(),
+            (_, 0) => format!("this set ({patterns} in all)"),
+            (_, terms) => format!("{patterns} patterns with conditions of {terms} terms"),
+        };
         let limit = format!(
             "about {cost} instructions would be processed by the verifier; the limit is \
              {COUNTED_PROCESSED_MAX} (shorter or fewer patterns need less)"
         );
-        return refuse(format!("{what} ({patterns} in all)"), limit);
+        return refuse(what, limit);
     }
     Ok(())
 }

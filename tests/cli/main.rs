@@ -10,6 +10,7 @@ mod captures;
 #[path = "../support/confined.rs"]
 mod confined;
 mod formats;
+mod frequency;
 mod objects;
 mod rights;
 mod verify;

@@ -1,7 +1,7 @@
 //! The order in which conditions are looked at, and how each is counted.
 
 use super::{ByteSet, Span, lanes::Lanes};
-use crate::compiler::{ir::FRAME_BYTES_MAX, lower::Count};
+use crate::compiler::{ir::FRAME_BYTES_MAX, lower::Count, number::small};
 
 /// One term of a condition, to be looked at before anything is searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,65 @@ pub enum Means {
     Length,
     /// Eight bytes at a time.
     Lanes(Lanes),
+}
+
+/// Windows that are counted on targets without `may_goto`, where the verifier explores every round of
+/// every window; what lies behind them is counted as unsearched.
+pub(in crate::compiler) const COUNTED_WINDOWS: i32 = 3;
+/// Bytes that a loop over the linear part covers on those targets.
+pub(in crate::compiler) const COUNTED_BYTES: i32 = 9216;
+
+/// Words of a block of straight code where bytes are counted, at most.
+pub(in crate::compiler) const COUNT_WORDS: i32 = 48;
+/// Words of a block of straight code where a window slides, at most.
+pub(in crate::compiler) const SLIDE_WORDS: i32 = 8;
+/// Instructions of a block of straight code, about.
+const BLOCK_INSNS: usize = 600;
+/// Bytes of a word.
+const WORD_BYTES: u64 = 8;
+
+/// Words of a block if each takes `insns` instructions, `most` at most.
+pub(in crate::compiler) fn block_words(insns: usize, most: i32) -> i32 {
+    std::iter::successors(Some(most), |words| Some(words / 2))
+        .find(|words| {
+            *words == 1 || small(insns).saturating_mul(words.unsigned_abs()) <= small(BLOCK_INSNS)
+        })
+        .unwrap_or(1)
+}
+
+/// Instructions for eight bytes that are counted.
+pub(in crate::compiler) fn count_insns(lanes: &Lanes) -> usize {
+    lanes.cost() + 1
+}
+
+/// Instructions for eight steps of a window.
+pub(in crate::compiler) fn slide_insns(lanes: &Lanes) -> usize {
+    2 * lanes.cost() + 14
+}
+
+/// About how many instructions the verifier processes where loops are counted and each round is explored:
+/// `reach` is how many bytes they go over.
+pub(in crate::compiler) fn counted_cost(gates: &[Gate], counts: &[Count], reach: u64) -> u64 {
+    // Around the words of a block, and of a span.
+    const AROUND_BLOCK: u64 = 40;
+    const AROUND_SPAN: u64 = 600;
+    let rounds = |bytes: u64, insns: usize, most: i32| {
+        let words = u64::from(block_words(insns, most).unsigned_abs());
+        (bytes / (WORD_BYTES * words) + 2) * (words * u64::from(small(insns)) + AROUND_BLOCK)
+    };
+    let one = |gate: &Gate| {
+        let Means::Lanes(lanes) = &gate.means else { return AROUND_BLOCK };
+        let counted = |bytes| rounds(bytes, count_insns(lanes), COUNT_WORDS);
+        // Some steps are explored with and without the look at their lanes.
+        let slid = || rounds(reach, slide_insns(lanes), SLIDE_WORDS) * 27 / 10;
+        AROUND_SPAN
+            + match counts[gate.count].term.span {
+                Span::Scope => counted(reach),
+                Span::First(n) => counted(reach.min(n.into())),
+                Span::Any(n) => counted(reach.min(n.into())) + slid(),
+            }
+    };
+    gates.iter().map(one).sum()
 }
 
 /// Bytes of a frame whose length is not known yet.

@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use hardwire::assembler::{Phase, ProgramImage, Target};
 use hardwire::compiler::automaton::skip::Class;
 use hardwire::compiler::estimate::Share;
+use hardwire::compiler::frequency::gate::{Gate, Means};
+use hardwire::compiler::frequency::lanes::Lanes;
 use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
 use hardwire::compiler::plan::{Access, Pass};
 use hardwire::compiler::{self, Compiled, Entry, Estimate};
@@ -149,10 +151,26 @@ impl Story<'_> {
             Access::Windows => "packet copied by windows",
         };
         let _ = writeln!(text, "  access: {access}");
+        for (number, gate) in plan.gates.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
+            let _ = writeln!(text, "  count {}: {}", number + 1, self.gate(gate));
+        }
         for (number, pass) in plan.passes.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
             let _ = writeln!(text, "  walk {}: {}", number + 1, self.pass(pass));
         }
         text
+    }
+
+    fn gate(&self, gate: &Gate) -> String {
+        let Some(count) = self.compiled.lowered.counts.get(gate.count) else {
+            return String::new();
+        };
+        let how = match &gate.means {
+            Means::Length => "the length of the span",
+            Means::Lanes(Lanes::Cube { .. }) => "8 bytes at a time by an exclusive or",
+            Means::Lanes(Lanes::Thresholds(_)) => "8 bytes at a time by where ranges begin and end",
+            Means::Lanes(Lanes::Table) => "byte by byte, by a table on the stack",
+        };
+        format!("#{} {}, {how}", count.id, count.term)
     }
 
     fn pass(&self, pass: &Pass) -> String {

@@ -85,7 +85,9 @@ impl PatternOptions {
             let error = CompileError::TooManyPatterns { patterns, limit };
             problems.push(Problem::of_compilation(&error));
         }
-        problems.extend(conflict(&named));
+        if problems.is_empty() {
+            problems.extend(conflict(&named));
+        }
         if !problems.is_empty() {
             return Err(Failure::Problems(problems));
         }

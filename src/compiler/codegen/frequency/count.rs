@@ -7,7 +7,7 @@
 
 use super::{
     super::{Gen, WINDOW_BYTES, direct::OFFSET_MAX, frame},
-    COUNTED_BYTES, COUNTED_WINDOWS, Place, Term, WINDOWS_END_MAX, WORD,
+    Place, Term, WINDOWS_END_MAX, WORD,
     lanes::ONES,
     span_bytes,
 };
@@ -16,7 +16,11 @@ use crate::{
         Alu, Jmp, Label,
         Reg::{self, R0, R1, R2, R3, R4, R6, R9},
     },
-    compiler::{frequency::Span, ir::Scope, plan::Access},
+    compiler::{
+        frequency::{Span, gate},
+        ir::Scope,
+        plan::Access,
+    },
 };
 
 /// Where the next block begins: in the frame, or in the window.
@@ -25,15 +29,11 @@ const AT: Reg = R9;
 const SUM: Reg = R4;
 /// Words whose lanes are summed before their sum might not fit into one.
 const SUM_WORDS: i32 = 24;
-/// Words of a block of the loop, at most.
-const LOOP_WORDS: i32 = 48;
-/// The same for what direct access leaves over, which is rare.
+/// Words of a block for what direct access leaves over, which is rare.
 const LOOP_WORDS_OF_REST: i32 = 8;
 /// Numbers from which on it is worth a few instructions in each block to see that they will not be
 /// reached.
 const FAR_LEAST: i32 = 64;
-/// Instructions of a block of the loop, about.
-const LOOP_INSNS: usize = 600;
 
 /// A number that settles the matter, and where then.
 pub(super) struct Reach {
@@ -53,17 +53,6 @@ struct Region<'a> {
 }
 
 impl Gen<'_> {
-    /// Words of a block if a word takes so many instructions.
-    pub(super) fn block_words(cost: usize, most: i32) -> i32 {
-        let mut words = most;
-        while words > 1
-            && super::super::size(cost) * words.unsigned_abs() > super::super::size(LOOP_INSNS)
-        {
-            words /= 2;
-        }
-        words
-    }
-
     /// The slot `COUNT` = bytes that count from `PASS_START` to `PASS_END`. At `reach.then` as soon as
     /// so many are there, at `counted` at the end.
     pub(super) fn count_span(&mut self, term: &Term, reach: &Reach, counted: Label) {
@@ -74,7 +63,7 @@ impl Gen<'_> {
                 self.say_count(term.count, "count in the linear part");
                 self.linear_region();
                 self.load_slot(AT, frame::PASS_START);
-                let words = Self::block_words(term.lanes.cost(), LOOP_WORDS);
+                let words = gate::block_words(gate::count_insns(term.lanes), gate::COUNT_WORDS);
                 let region = Region { term, reach, place: Place::Linear, words, beyond };
                 self.lane_constants(term.lanes);
                 self.count_region(&region);
@@ -105,7 +94,7 @@ impl Gen<'_> {
                 self.asm.bind(copy);
                 self.load_slot(R0, frame::PASS_START);
                 self.store_slot(frame::REGION_START, R0);
-                self.count_windows(term, reach, LOOP_WORDS, Some(ready), counted);
+                self.count_windows(term, reach, gate::COUNT_WORDS, Some(ready), counted);
             }
         }
     }
@@ -123,7 +112,7 @@ impl Gen<'_> {
         self.say_count(term.count, "count in the next window");
         self.loop_counter(frame::ROUND);
         let dead = [R0, R1, R2, R3, R4, Reg::R5, R6];
-        self.loop_head(head, (frame::ROUND, COUNTED_WINDOWS), &dead, true, term.lost);
+        self.loop_head(head, (frame::ROUND, gate::COUNTED_WINDOWS), &dead, true, term.lost);
         self.load_slot(R4, frame::PASS_END);
         self.load_slot(R2, frame::REGION_START);
         self.asm.emit(Alu::Sub.reg(R4, R2));
@@ -140,7 +129,7 @@ impl Gen<'_> {
             self.asm.bind(ready);
         }
         self.lane_constants(term.lanes);
-        let words = Self::block_words(term.lanes.cost(), words);
+        let words = gate::block_words(gate::count_insns(term.lanes), words);
         let region = Region { term, reach, place: Place::Scratch, words, beyond: term.lost };
         self.count_region(&region);
         self.load_slot(R0, frame::REGION_START);
@@ -167,7 +156,7 @@ impl Gen<'_> {
         } else {
             let (head, rest) = (self.asm.label(), self.asm.label());
             let rounds = match region.place {
-                Place::Linear => COUNTED_BYTES / bytes + 2,
+                Place::Linear => gate::COUNTED_BYTES / bytes + 2,
                 Place::Scratch => WINDOW_BYTES / bytes + 2,
             };
             self.say_count(term.count, format!("blocks of {bytes} bytes"));

@@ -41,12 +41,6 @@ use count::Reach;
 const WORD: i32 = 8;
 /// Offsets up to this are read through windows; frames are at most 65,535 bytes.
 const WINDOWS_END_MAX: i32 = 0xffff;
-/// Windows that are counted on targets without `may_goto`, where the verifier explores every round of
-/// every window; what lies behind them is counted as unsearched.
-const COUNTED_WINDOWS: i32 = 3;
-/// Bytes that a loop over the linear part covers on those targets.
-const COUNTED_BYTES: i32 = 9216;
-
 /// Where bytes are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {

@@ -16,7 +16,7 @@ use super::{
         direct::OFFSET_MAX,
         frame::{self, COUNT, PLACE, REGION_END, REGION_START},
     },
-    COUNTED_BYTES, COUNTED_WINDOWS, Place, Term, WINDOWS_END_MAX, WORD,
+    Place, Term, WINDOWS_END_MAX, WORD,
     count::Reach,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         Alu, Insn, Jmp, Label,
         Reg::{self, R0, R1, R2, R3, R4, R6, R9},
     },
-    compiler::{ir::Scope, plan::Access},
+    compiler::{frequency::gate, ir::Scope, plan::Access},
 };
 
 /// Address of the bytes that go.
@@ -33,8 +33,6 @@ const GO: Reg = R6;
 const COME: Reg = R4;
 /// The number of the window that begins here.
 const NUMBER: Reg = R9;
-/// Words of a block of the loop, at most.
-const LOOP_WORDS: i32 = 8;
 /// Bytes of scratch memory for each of the two pieces.
 pub(in super::super) const SLIDE_BYTES: i32 = WINDOW_BYTES + SCRATCH_SLACK;
 
@@ -60,7 +58,7 @@ impl Gen<'_> {
         self.emit_branch(Jmp::Le.imm(R0, n, done));
         self.load_slot(R0, frame::PASS_START);
         self.store_slot(PLACE, R0);
-        let linear = n < OFFSET_MAX - 2 * WORD * LOOP_WORDS;
+        let linear = n < OFFSET_MAX - 2 * WORD * gate::SLIDE_WORDS;
         match self.access {
             Access::Direct { rest } => {
                 if linear {
@@ -104,7 +102,7 @@ impl Gen<'_> {
         self.store_slot(REGION_START, R0);
         self.loop_counter(frame::ROUND);
         let dead = [R0, R1, R2, R3, R4, Reg::R5, R6];
-        self.loop_head(head, (frame::ROUND, COUNTED_WINDOWS), &dead, true, term.lost);
+        self.loop_head(head, (frame::ROUND, gate::COUNTED_WINDOWS), &dead, true, term.lost);
         self.load_slot(R4, frame::PASS_END);
         self.load_slot(R2, REGION_START);
         self.asm.emit(Alu::Sub.reg(R4, R2));
@@ -133,11 +131,11 @@ impl Gen<'_> {
     /// Slide from `PLACE` to `REGION_END`, which is where the bytes that go end.
     fn slide_region(&mut self, slide: &Slide) {
         let term = slide.term;
-        let mut words = Self::block_words(2 * term.lanes.cost() + 14, LOOP_WORDS);
+        let mut words = gate::block_words(gate::slide_insns(term.lanes), gate::SLIDE_WORDS);
         let bytes = WORD * words;
         let (head, rest) = (self.asm.label(), self.asm.label());
         let rounds = match slide.place {
-            Place::Linear => COUNTED_BYTES / bytes + 2,
+            Place::Linear => gate::COUNTED_BYTES / bytes + 2,
             Place::Scratch => WINDOW_BYTES / bytes + 2,
         };
         self.say_count(term.count, format!("blocks of {bytes} steps"));
