@@ -312,3 +312,52 @@ fn conditions_and_patterns_combine() {
         }
     }
 }
+
+/// Goal: a limit that bytes nobody has seen may pass is not said to hold.
+#[test]
+fn of_frames_that_are_too_long_only_what_is_certain_is_said() {
+    let limit = 65_535;
+    for text in [
+        "b>=2",
+        "b<=1",
+        "b<=1 in 100",
+        "b<=1 in 65535",
+        "b=1",
+        "b>=2 in any 60000",
+        "b<=1 in any 60000",
+        "b<=1 in any 9",
+        "[\\x00-\\xff]<=29000",
+        "[\\x00-\\xff]<=29000, b>=1",
+    ] {
+        for window in [Window::default(), Window { offset: 40, depth: Some(30_000) }] {
+            let matcher = matcher(vec![within(text, window)], Scope::Raw, Report::All);
+            for entry in [Entry::Xdp, Entry::SocketFilter] {
+                let mut side = Side::new(&matcher, entry, &Target::newest());
+                for len in [limit - 1, limit, limit + 1, limit + 3000] {
+                    for places in [[50, 60], [50, 30_000], [50, limit - 2], [10, limit + 1]] {
+                        let mut input = vec![b'.'; len];
+                        for at in places {
+                            if let Some(byte) = input.get_mut(at) {
+                                *byte = b'b';
+                            }
+                        }
+                        side.check(&input, || format!("{text} at {places:?} of {len}, {window:?}"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn as_many_terms_as_a_condition_may_have_load() {
+    let term = |n: usize| format!("[{0}\\x{1:02x}-\\xf0]>=1 in any {2}", n % 10, n + 0x30, n + 9);
+    let text: Vec<String> = (0..64).map(term).collect();
+    let matcher = matcher(vec![condition(&text.join(", "))], Scope::Payload, Report::All);
+    for entry in [Entry::Xdp, Entry::SocketFilter] {
+        let mut side = Side::new(&matcher, entry, &Target::newest());
+        for payload in [&b""[..], b"0123456789", &[0xef; 300], &[0x2f; 300]] {
+            side.check(&tcp_frame(payload), || payload.escape_ascii().to_string());
+        }
+    }
+}
