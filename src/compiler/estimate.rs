@@ -208,7 +208,7 @@ fn explored_once(
 fn states_cost(lowered: &Lowered, pass: &Pass) -> u64 {
     match pass {
         Pass::Pair { .. } | Pass::Set { .. } => 0,
-        Pass::States { scan, shape } => shape.cost(&lowered.scans[*scan].automaton).processed,
+        Pass::States { scan, shape, .. } => shape.cost(&lowered.scans[*scan].automaton).processed,
     }
 }
 

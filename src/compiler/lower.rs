@@ -103,6 +103,8 @@ pub struct Scan {
     pub window: Window,
     /// What reads; forward.
     pub automaton: Automaton,
+    /// A literal without which there is no match: worth a search before anything is read.
+    pub required: Option<Needle>,
 }
 
 /// A term of a condition.
@@ -198,8 +200,9 @@ impl One<'_> {
                     |Inner { literal, fold, walk }| Needle { walk, fold, ..self.needle(&literal) },
                 ));
             }
-            Split::Scan { automaton, .. } => {
-                lowered.scans.push(Scan { index, id, window, automaton });
+            Split::Scan { automaton, required } => {
+                let required = required.map(|literal| self.needle(&literal));
+                lowered.scans.push(Scan { index, id, window, automaton, required });
             }
         }
         Ok(())
@@ -210,7 +213,7 @@ impl One<'_> {
         let inside = window.offset > 0;
         let automaton = automaton::scanning(hir, inside, &Limits::default())
             .map_err(|source| self.too_large(source))?;
-        Ok(Scan { index: self.index, id, window, automaton })
+        Ok(Scan { index: self.index, id, window, automaton, required: None })
     }
 
     fn too_large(&self, source: BuildError) -> CompileError {

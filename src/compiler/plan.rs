@@ -81,6 +81,9 @@ pub enum Pass {
         scan: usize,
         /// The form of its code.
         shape: Shape,
+        /// How the literal that it requires is looked for first, as in [`Pass::Pair`]; `None` if it
+        /// requires none, and reads from the start.
+        required: Option<Option<GramInterval>>,
     },
 }
 
@@ -190,7 +193,9 @@ pub fn choose(
         passes.push(alone(lowered, needle, target, options.strategy)?);
     }
     for (scan, part) in lowered.scans.iter().enumerate() {
-        passes.push(Pass::States { scan, shape: Shape::choose(&part.automaton, access, target)? });
+        let required = part.required.as_ref().map(gram_interval::find);
+        let shape = Shape::choose(&part.automaton, access, target)?;
+        passes.push(Pass::States { scan, shape, required });
     }
     let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
@@ -320,6 +325,13 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
     if scans > 0 {
         let automata = if scans == 1 { "automaton" } else { "automata" };
         parts.push(format!("{scans} {automata} byte by byte"));
+        let behind = passes.iter().filter(|p| matches!(p, Pass::States { required: Some(_), .. }));
+        match behind.count() {
+            0 => {}
+            count => {
+                parts.push(format!("{count} of them only if a literal that it needs is there"))
+            }
+        }
     }
     if parts.is_empty() {
         parts.push("nothing to search".to_owned());

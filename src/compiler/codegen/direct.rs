@@ -338,6 +338,10 @@ impl Gen<'_> {
         if scan.needle.pattern.walk.is_some() {
             return; // every occurrence is judged by the walk
         }
+        if let Some(instead) = scan.needle.instead {
+            self.goto(instead);
+            return;
+        }
         if self.counters.is_some() {
             self.load_slot(R2, LANE);
             self.asm.emit(Alu::Add.reg(R2, OFF));

@@ -28,8 +28,9 @@ use crate::assembler::{
 use self::pair::Sought;
 use super::{
     CompileError, Entry, Options, event,
+    gram_interval::GramInterval,
     ir::{Matcher, Report, Scope},
-    lower::{Lowered, Needle},
+    lower::{Lowered, Needle, Scan},
     plan::{Access, Pass, Plan},
 };
 
@@ -179,7 +180,9 @@ impl Gen<'_> {
 
     /// The longest literal, in bytes; 1 if there is none.
     fn longest(&self) -> i32 {
-        let longest = self.lowered.needles.iter().map(|n| n.bytes.len()).max().unwrap_or(1);
+        let required = self.lowered.scans.iter().filter_map(|scan| scan.required.as_ref());
+        let needles = self.lowered.needles.iter().chain(required);
+        let longest = needles.map(|needle| needle.bytes.len()).max().unwrap_or(1);
         int(longest)
     }
 
@@ -217,8 +220,10 @@ impl Gen<'_> {
                     }
                 }
                 Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
-                Pass::States { scan, shape } => {
-                    self.automaton(&lowered.scans[*scan], shape, first, exits);
+                Pass::States { scan, shape, required } => {
+                    let scan = &lowered.scans[*scan];
+                    let behind = self.required(scan, required.as_ref(), first, exits);
+                    self.automaton(scan, shape, first && !behind, exits);
                 }
             }
             self.say(Phase::Scan, "a part could not be searched");
@@ -252,6 +257,27 @@ impl Gen<'_> {
         } else {
             self.miss();
         }
+    }
+
+    /// Look for the literal without which `scan` has no match; continues where it is there. Says
+    /// whether there is one.
+    fn required(
+        &mut self,
+        scan: &Scan,
+        skip: Option<&Option<GramInterval>>,
+        first: bool,
+        exits: PassExits,
+    ) -> bool {
+        let (Some(needle), Some(skip)) = (&scan.required, skip) else { return false };
+        let there = self.asm.label();
+        let mut needle = Sought::new(needle, skip.as_ref(), self.target);
+        needle.instead = Some(there);
+        match self.access {
+            Access::Direct { rest } => self.direct_pair(&needle, first, rest, exits),
+            Access::Windows => self.window_pair(&needle, first, exits),
+        }
+        self.asm.bind(there);
+        true
     }
 
     // Short forms. They exist so that the strategies read like the shapes they implement.

@@ -51,6 +51,8 @@ pub(super) struct Sought<'a> {
     pub(super) pieces: Vec<Piece>,
     /// What is looked for before the pair is.
     pub(super) skip: Option<&'a GramInterval>,
+    /// Where an occurrence leads, if it is no match of the pattern.
+    pub(super) instead: Option<Label>,
 }
 
 impl<'a> Sought<'a> {
@@ -63,7 +65,7 @@ impl<'a> Sought<'a> {
         // The shared code restarts a block, which a counted loop must pay for round by round.
         let inline_bytes_max =
             if target.may_goto { INLINE_BYTES_MAX } else { COUNTED_LITERAL_BYTES_MAX };
-        Self { inline_bytes_max, pattern, pair, pieces: pieces(pattern), skip }
+        Self { inline_bytes_max, pattern, pair, pieces: pieces(pattern), skip, instead: None }
     }
 
     pub(super) fn len(&self) -> i32 {

@@ -280,6 +280,10 @@ impl Gen<'_> {
         self.add(R2, needle.len() - 1);
         // Candidates come in order, so those behind this one do not count either.
         self.emit_branch(Jmp::SGt.reg(R2, R0, exits.done));
+        if let Some(instead) = needle.instead {
+            self.goto(instead);
+            return;
+        }
         self.say_of(Phase::Report, needle.pattern, "found in a window");
         if self.counters.is_some() {
             self.asm.emit(Alu::Add.reg(R2, OFF));

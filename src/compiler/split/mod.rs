@@ -246,6 +246,9 @@ fn candidates(sequence: &[Element]) -> Vec<Candidate> {
     all
 }
 
+/// Does a byte belong to a literal?
+type Fits<'a> = &'a dyn Fn(&Unit) -> bool;
+
 /// The literals of a run of bytes: exact, or with every letter in either case, or with whatever bits
 /// of its bytes do not matter.
 fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
@@ -253,7 +256,7 @@ fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
     let folded =
         |unit: &Unit| unit.either_case() || unit.fold == 0 && !unit.byte.is_ascii_alphabetic();
     let masked = |_: &Unit| true;
-    let kinds: [(&dyn Fn(&Unit) -> bool, usize); 3] =
+    let kinds: [(Fits<'_>, usize); 3] =
         [(&exact, LITERAL_BYTES_MAX), (&folded, LITERAL_BYTES_MAX), (&masked, MASKED_BYTES_MAX)];
     for (fits, most) in kinds {
         let mut at = 0;

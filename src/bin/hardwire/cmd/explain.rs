@@ -190,14 +190,22 @@ impl Story<'_> {
             Pass::Set { gram, needles } => {
                 format!("{} literals by their first {} bytes", needles.len(), gram.bytes())
             }
-            Pass::States { scan, shape } => {
+            Pass::States { scan, shape, required } => {
                 let Some(scan) = self.compiled.lowered.scans.get(*scan) else {
                     return String::new();
                 };
                 let states = scan.automaton.states.len();
                 let round = shape.linear_round.max(shape.window_round);
                 let id = scan.id;
-                let all = format!("#{id} byte by byte, {states} states, {round} bytes a round");
+                let only = match (&scan.required, required) {
+                    (Some(needle), Some(_)) => {
+                        let literal = needle.bytes.escape_ascii();
+                        format!(", only if \"{literal}\" occurs, without which there is no match")
+                    }
+                    (None, _) | (_, None) => String::new(),
+                };
+                let all =
+                    format!("#{id} byte by byte, {states} states, {round} bytes a round{only}");
                 let Some(skip) = &shape.skip else { return all };
                 let what = class(skip.class);
                 let then = skip.then.map_or_else(String::new, |(gap, then)| {

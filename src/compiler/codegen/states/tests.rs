@@ -32,10 +32,10 @@ pub(super) fn image(
         verdicts,
     };
     let shape = Shape::choose(automaton, access, target).expect("fits");
-    let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone() };
+    let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone(), required: None };
     let lowered = Lowered { scans: vec![scan], ..Lowered::default() };
     let options = Options { counters, ..Options::default() };
-    let passes = vec![Pass::States { scan: 0, shape }];
+    let passes = vec![Pass::States { scan: 0, shape, required: None }];
     let plan = Plan { access, gates: Vec::new(), passes, why: String::new() };
     let image = generate(&matcher, &lowered, entry, target, &options, &plan);
     (matcher, image.expect("fits"))
