@@ -8,7 +8,10 @@ use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
         self, CompileError, Compiled, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
+        ir::{
+            Body, Expression, Literal, Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window,
+        },
+        pattern::regex,
     },
     engine::{self, Engine, EngineError, Kernel, Reference, Vm},
     loader::{Program, TestRunError},
@@ -112,6 +115,13 @@ fn set(count: usize) -> Vec<Pattern> {
         .collect()
 }
 
+/// An expression that no literal is looked for for.
+fn states(text: &'static str) -> Vec<Pattern> {
+    let hir = regex::parse(text.as_bytes(), false).expect("an expression");
+    let body = Body::Regex(Expression { hir, text: text.to_owned() });
+    vec![Pattern { id: 1, body, window: Window::default() }]
+}
+
 /// A literal of `len` bytes without a period.
 fn long(len: usize) -> Vec<u8> {
     (0..len).map(|at| b'A' + u8::try_from(at * at % 53 % 26).expect("a letter")).collect()
@@ -149,6 +159,11 @@ pub(crate) fn forms() -> Vec<Form> {
         form("xdp set of 20", Xdp, Payload, First, set(20)),
         form("xdp set of 20, all", Xdp, Raw, All, set(20)),
         form("xdp set of 200", Xdp, Payload, First, set(200)),
+        form("xdp states, skipped", Xdp, Payload, First, states(r"[A-Z]{3,8} /[a-z0-9_]{1,30}")),
+        form("xdp states", Xdp, Raw, All, states(r"\bp[a-z]+\b[-+]")),
+        form("xdp states, a thousand", Xdp, Payload, First, states("[ip].{8}[qz]")),
+        form("socket states, skipped", SocketFilter, Payload, All, states("(?i)w[a-z]+[0-9]{3}/")),
+        form("socket states, a thousand", SocketFilter, Raw, First, states("[ip].{8}[qz]")),
         form("socket raw", SocketFilter, Raw, First, one(literal, false)),
         form("socket payload", SocketFilter, Payload, First, one(literal, false)),
         form("socket -i", SocketFilter, Payload, First, one(literal, true)),
@@ -356,7 +371,10 @@ fn frames(matcher: &Matcher) -> Vec<Vec<u8>> {
 }
 
 fn plant(body: &mut [u8], pattern: &Pattern, way: usize, bytes: &mut Bytes) {
-    let pattern = pattern.as_literal().expect("literals");
+    // Of the expressions this is a match.
+    let example = b"GET /x passwd- i12345678q was123/".to_vec();
+    let example = Literal { bytes: example, ignore_case: false };
+    let pattern = pattern.as_literal().unwrap_or(&example);
     let (len, m) = (body.len(), pattern.bytes.len());
     let mut literal = pattern.bytes.clone();
     if pattern.ignore_case {

@@ -13,6 +13,7 @@ mod minimise;
 mod run;
 pub mod shape;
 pub mod skip;
+mod witness;
 
 pub use build::{BuildError, Limits, behind, in_front_of, scanning};
 

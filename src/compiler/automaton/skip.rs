@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Automaton, Next};
+use super::{Automaton, Next, witness::witnesses};
 use crate::compiler::{number::rounded, sample};
 
 /// Most bytes that are read once more behind a skip: fewer than one look covers, so that every skip
@@ -26,7 +26,7 @@ const CLUSTER_MAX: usize = 128;
 /// Most steps of states that finding a skip may take.
 const STEPS_MAX: usize = 1_000_000;
 /// Most classes that are tried.
-const CLASSES_MAX: usize = 96;
+const CLASSES_MAX: usize = 160;
 /// Most pairs of classes that are tried.
 const PAIRS_MAX: usize = 400;
 /// Farthest distance of two bytes that are looked for together.
@@ -40,10 +40,10 @@ const WORTH: f64 = 0.8;
 /// two classes in a row, to follow an automaton.
 const LOOK_NS: f64 = 90.0;
 const LOOK_BYTES_NS: f64 = 100.0;
-const LOOK_PAIR_NS: f64 = 170.0;
+const LOOK_PAIR_NS: f64 = 150.0;
 const FOLLOW_NS: f64 = 250.0;
 /// Nanoseconds for one place that is found, and for one change of state: half of it is mispredicted.
-const FOUND_NS: f64 = 15.0;
+const FOUND_NS: f64 = 10.0;
 const CHANGE_NS: f64 = 2.5;
 /// What all of the above is for.
 const SEARCHED_BYTES: f64 = 1500.0;
@@ -110,10 +110,12 @@ impl Skip {
         let visits = Visits::new(automaton)?;
         let follow = FOLLOW_NS + CHANGE_NS * visits.changes;
         let table = Table::new(automaton);
-        let classes: Vec<(Class, Places)> =
-            classes(automaton).into_iter().map(|class| (class, Places::of(class))).collect();
         let mut best = (follow * WORTH, None);
+        let all = classes(automaton);
         for &state in &visits.favourites {
+            let witnesses = witnesses(automaton, state);
+            let seen = |&class: &Class| (class, Seen::of(class, &witnesses));
+            let classes: Vec<(Class, Seen)> = all.iter().map(seen).collect();
             if let Some((cost, skip)) = one(&table, state, &classes)
                 && cost < best.0
             {
@@ -169,26 +171,45 @@ fn scale() -> f64 {
     SEARCHED_BYTES / f64::from(u32::try_from(sample::TEXT.len()).expect("a small text"))
 }
 
-/// Where in the sample a class stands, as bits.
-struct Places(Vec<u64>);
+/// Where a class stands in the sample, as bits.
+struct Seen {
+    sample: Vec<u64>,
+    /// In each of some matches.
+    matches: Vec<u64>,
+}
 
-impl Places {
-    fn of(class: Class) -> Self {
+impl Seen {
+    fn of(class: Class, witnesses: &[Vec<u8>]) -> Self {
+        let bits = |bytes: &Vec<u8>| {
+            let held = bytes.iter().enumerate().filter(|(_, byte)| class.holds(**byte));
+            held.fold(0, |bits, (at, _)| bits | 1 << at)
+        };
+        let matches = witnesses.iter().map(bits).collect();
         let mut words = vec![0; sample::TEXT.len() / 64 + 2];
         for (at, _) in sample::TEXT.iter().enumerate().filter(|(_, byte)| class.holds(**byte)) {
             words[at / 64] |= 1 << (at % 64);
         }
-        Self(words)
+        Self { sample: words, matches }
     }
 
     fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
+        self.sample.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Is it in every match, as far as they are known? With the other class `gap` bytes further on.
+    fn is_needed(&self, then: Option<(u8, &Self)>) -> bool {
+        match then {
+            None => self.matches.iter().all(|&bits| bits != 0),
+            Some((gap, then)) => {
+                self.matches.iter().zip(&then.matches).all(|(bits, later)| bits & later >> gap != 0)
+            }
+        }
     }
 
     /// How often the other class stands `gap` bytes further on.
     fn count_with(&self, then: &Self, gap: u8) -> u32 {
-        let later = then.0.windows(2).map(|w| w[0] >> gap | w[1] << (64 - gap));
-        self.0.iter().zip(later).map(|(word, later)| (word & later).count_ones()).sum()
+        let later = then.sample.windows(2).map(|w| w[0] >> gap | w[1] << (64 - gap));
+        self.sample.iter().zip(later).map(|(word, later)| (word & later).count_ones()).sum()
     }
 }
 
@@ -230,10 +251,11 @@ struct Wanted {
 }
 
 /// The best skip to one class.
-fn one(table: &Table, state: usize, classes: &[(Class, Places)]) -> Option<(f64, Skip)> {
+fn one(table: &Table, state: usize, classes: &[(Class, Seen)]) -> Option<(f64, Skip)> {
     let mut weighed: Vec<(f64, Class)> = classes
         .iter()
-        .map(|(class, places)| (expected(places.count(), *class, None), *class))
+        .filter(|(_, seen)| seen.is_needed(None))
+        .map(|(class, seen)| (expected(seen.count(), *class, None), *class))
         .collect();
     weighed.sort_by(|a, b| a.0.total_cmp(&b.0));
     weighed.into_iter().find_map(|(found, class)| {
@@ -243,22 +265,20 @@ fn one(table: &Table, state: usize, classes: &[(Class, Places)]) -> Option<(f64,
 }
 
 /// The best skip to two bytes at a distance that costs less than `limit`.
-fn two(
-    table: &Table,
-    state: usize,
-    classes: &[(Class, Places)],
-    limit: f64,
-) -> Option<(f64, Skip)> {
+fn two(table: &Table, state: usize, classes: &[(Class, Seen)], limit: f64) -> Option<(f64, Skip)> {
     let mut pairs = Vec::new();
     if limit <= LOOK_BYTES_NS {
         return None;
     }
-    for (class, places) in classes {
+    for (class, seen) in classes {
         for (then, later) in classes {
             let bytes = class.is_byte() && then.is_byte() && class.mask == then.mask;
             let look = if bytes { LOOK_BYTES_NS } else { LOOK_PAIR_NS };
             for gap in 1..=GAP_MAX {
-                let count = places.count_with(later, gap);
+                if !seen.is_needed(Some((gap, later))) {
+                    continue;
+                }
+                let count = seen.count_with(later, gap);
                 let found = expected(count, *class, Some(*then));
                 let cost = look + FOUND_NS * found;
                 if cost < limit && constants(*class, *then) <= CONSTANTS_MAX {
