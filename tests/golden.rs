@@ -56,9 +56,27 @@ const CASES: &[Case] = &[
     Case { name: "pair-two-all", literals: &["GET ", "x"], report: Report::All, ..PLAIN },
     Case { name: "multiply", ..LONG },
     Case { name: "multiply-socket", entry: Entry::SocketFilter, ..LONG },
-    Case { name: "set", literals: SET, report: Report::All, strategy: "gram-set", ..PLAIN },
+    Case { name: "fingerprint", literals: SET, strategy: "fingerprint", ..PLAIN },
+    Case {
+        name: "fingerprint-socket-all",
+        literals: SET,
+        report: Report::All,
+        ignore_case: true,
+        entry: Entry::SocketFilter,
+        strategy: "fingerprint",
+        ..PLAIN
+    },
+    Case {
+        name: "set",
+        literals: SET,
+        report: Report::All,
+        target: ((6, 18), false),
+        strategy: "gram-set",
+        ..PLAIN
+    },
     Case {
         name: "mixed",
+        target: ((6, 18), false),
         literals: &["GET /", "POST", "/etc/passwd", "cmd.exe", "SELECT", "union", "ab"],
         strategy: "mixed",
         ..PLAIN

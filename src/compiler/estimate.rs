@@ -207,7 +207,7 @@ fn explored_once(
 /// What the automaton of `pass` costs, if it has one.
 fn states_cost(lowered: &Lowered, pass: &Pass) -> u64 {
     match pass {
-        Pass::Pair { .. } | Pass::Set { .. } => 0,
+        Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => 0,
         Pass::States { scan, shape, .. } => shape.cost(&lowered.scans[*scan].automaton).processed,
     }
 }

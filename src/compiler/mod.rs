@@ -13,6 +13,7 @@ mod codegen;
 pub mod error;
 pub mod estimate;
 pub mod event;
+pub mod fingerprint;
 pub mod frequency;
 pub mod gram_interval;
 pub mod ir;

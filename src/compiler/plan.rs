@@ -6,7 +6,9 @@ use crate::assembler::Target;
 use super::{
     CompileError, Entry, Options,
     automaton::shape::Shape,
+    codegen::usable_slots,
     estimate,
+    fingerprint::{self, Table, Word},
     frequency::gate::{self, Gate},
     gram_interval::{self, GramInterval},
     lower::Lowered,
@@ -68,6 +70,9 @@ pub enum Pass {
         /// literal is too short for it or the target has no `may_goto`.
         skip: Option<GramInterval>,
     },
+    /// Many literals by a table of fingerprints on the stack, which numbers them by their position in
+    /// [`Lowered::needles`].
+    Fingerprints(Box<Table>),
     /// Many literals by their first gram: a bit table, then a comparison tree, then each literal.
     Set {
         /// What is looked at.
@@ -85,6 +90,16 @@ pub enum Pass {
         /// requires none, and reads from the start.
         required: Option<Option<GramInterval>>,
     },
+}
+
+impl Pass {
+    /// Does its table take all of the stack, so that functions have none?
+    pub(super) fn fills_stack(&self) -> bool {
+        match self {
+            Self::Fingerprints(table) => table.bits == 9,
+            Self::Pair { .. } | Self::Set { .. } | Self::States { .. } => false,
+        }
+    }
 }
 
 /// What will be generated, and why.
@@ -112,12 +127,13 @@ pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
 const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
-    /// A short name of the strategy: `pair-swar`, `window-multiply`, `gram-set`,
+    /// A short name of the strategy: `pair-swar`, `window-multiply`, `fingerprint`, `gram-set`,
     /// `dispatcher` or `mixed`.
     pub fn strategy(&self) -> &'static str {
         let name = |pass: &Pass| match pass {
             Pass::Pair { skip: None, .. } => "pair-swar",
             Pass::Pair { skip: Some(_), .. } => "window-multiply",
+            Pass::Fingerprints(_) => "fingerprint",
             Pass::Set { .. } => "gram-set",
             Pass::States { .. } => "dispatcher",
         };
@@ -169,29 +185,7 @@ pub fn choose(
     if !target.may_goto {
         counted_limits(lowered, &gates, entry, target)?;
     }
-    let windows = access != Access::Direct { rest: false };
-    let mut passes = Vec::new();
-    for gram in [Gram::Four, Gram::Two, Gram::One] {
-        let group: Vec<usize> = (0..lowered.needles.len())
-            .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
-            .filter(|&i| !lowered.needles[i].is_masked())
-            .collect();
-        let together = match options.strategy {
-            None => group.len() > PAIRS_MAX && windows && target.may_goto,
-            Some(strategy) => strategy == Strategy::GramSet && !group.is_empty(),
-        };
-        if together {
-            needs(target, windows, Strategy::GramSet)?;
-            passes.push(Pass::Set { gram, needles: group });
-            continue;
-        }
-        for needle in group {
-            passes.push(alone(lowered, needle, target, options.strategy)?);
-        }
-    }
-    for needle in (0..lowered.needles.len()).filter(|&i| lowered.needles[i].is_masked()) {
-        passes.push(alone(lowered, needle, target, options.strategy)?);
-    }
+    let mut passes = literals(lowered, access, target, options)?;
     for (scan, part) in lowered.scans.iter().enumerate() {
         let required = part.required.as_ref().map(gram_interval::find);
         let shape = Shape::choose(&part.automaton, access, target)?;
@@ -227,7 +221,13 @@ fn alone(
             };
             Some(skip)
         }
-        Some(Strategy::GramSet | Strategy::InnerLiteral | Strategy::Dispatcher) | None => skip(),
+        Some(
+            Strategy::Fingerprint
+            | Strategy::GramSet
+            | Strategy::InnerLiteral
+            | Strategy::Dispatcher,
+        )
+        | None => skip(),
     };
     Ok(Pass::Pair { needle: number, skip })
 }
@@ -245,6 +245,97 @@ fn needs(target: &Target, windows: bool, strategy: Strategy) -> Result<(), Compi
             target.version
         ),
     })
+}
+
+/// The walks of literals.
+fn literals(
+    lowered: &Lowered,
+    access: Access,
+    target: &Target,
+    options: &Options,
+) -> Result<Vec<Pass>, CompileError> {
+    let windows = access != Access::Direct { rest: false };
+    let tables = target.may_goto && target.perfmon;
+    match options.strategy {
+        None if tables => return fingerprints(lowered, windows, target, options),
+        Some(Strategy::Fingerprint) if tables => {
+            return fingerprints(lowered, windows, target, options);
+        }
+        Some(Strategy::Fingerprint) => {
+            let what = format!("strategy {}", Strategy::Fingerprint);
+            let why = format!(
+                "it needs may_goto (Linux 6.9) and CAP_PERFMON, and Linux {} has not both",
+                target.version
+            );
+            return Err(CompileError::Target { what, why });
+        }
+        Some(_) | None => {}
+    }
+    let mut passes = Vec::new();
+    for gram in [Gram::Four, Gram::Two, Gram::One] {
+        let group: Vec<usize> = (0..lowered.needles.len())
+            .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
+            .filter(|&i| !lowered.needles[i].is_masked())
+            .collect();
+        let together = match options.strategy {
+            None => group.len() > PAIRS_MAX && windows && target.may_goto,
+            Some(strategy) => strategy == Strategy::GramSet && !group.is_empty(),
+        };
+        if together {
+            needs(target, windows, Strategy::GramSet)?;
+            passes.push(Pass::Set { gram, needles: group });
+            continue;
+        }
+        for needle in group {
+            passes.push(alone(lowered, needle, target, options.strategy)?);
+        }
+    }
+    for needle in (0..lowered.needles.len()).filter(|&i| lowered.needles[i].is_masked()) {
+        passes.push(alone(lowered, needle, target, options.strategy)?);
+    }
+    Ok(passes)
+}
+
+/// Tables for all literals that are better searched together, and walks for the others.
+fn fingerprints(
+    lowered: &Lowered,
+    windows: bool,
+    target: &Target,
+    options: &Options,
+) -> Result<Vec<Pass>, CompileError> {
+    let needles = &lowered.needles;
+    // A walk away from a literal needs the stack that tables fill, and tables hold whole bytes.
+    let fits = |&at: &usize| needles[at].walk.is_none() && !needles[at].is_masked();
+    let (together, apart): (Vec<usize>, Vec<usize>) = (0..needles.len()).partition(fits);
+    let word =
+        |&at: &usize| Word { bytes: &needles[at].bytes, ignore_case: needles[at].ignore_case };
+    let words: Vec<Word<'_>> = together.iter().map(word).collect();
+    let forced = options.strategy == Some(Strategy::Fingerprint);
+    let alone_ns = |word: usize| {
+        if forced { f64::INFINITY } else { alone_ns(words[word].bytes.len()) }
+    };
+    let usable = usable_slots(options.counters, windows);
+    let plan = fingerprint::plan(&words, usable, alone_ns);
+    let mut passes: Vec<Pass> = (plan.tables.into_iter())
+        .map(|table| Pass::Fingerprints(Box::new(table.renumbered(&together))))
+        .collect();
+    let mut apart: Vec<usize> =
+        plan.alone.into_iter().map(|word| together[word]).chain(apart).collect();
+    apart.sort_unstable();
+    for needle in apart {
+        passes.push(alone(lowered, needle, target, options.strategy)?);
+    }
+    Ok(passes)
+}
+
+/// What the walk for one literal of `bytes` costs, in nanoseconds for 1,500 bytes.
+const fn alone_ns(bytes: usize) -> f64 {
+    match bytes {
+        0..=10 => 97.0,
+        11..=15 => 72.0,
+        16..=23 => 55.0,
+        _ => 45.0,
+    }
 }
 
 /// What loops with a counter can hold.
@@ -299,7 +390,7 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
         .iter()
         .map(|p| match p {
             Pass::Set { needles, .. } => needles.len(),
-            Pass::Pair { .. } | Pass::States { .. } => 0,
+            Pass::Fingerprints(_) | Pass::Pair { .. } | Pass::States { .. } => 0,
         })
         .sum();
     let mut parts = Vec::new();
@@ -317,6 +408,17 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
     }
     if looks > 0 {
         parts.push(format!("{looks} {} by a multiplication at every few positions", s(looks)));
+    }
+    for pass in passes {
+        if let Pass::Fingerprints(table) = pass {
+            let (words, stride) = (table.words().len(), table.stride);
+            let every = if stride == 1 { String::new() } else { format!(" {stride}th") };
+            let slots = table.slots.len();
+            parts.push(format!(
+                "{words} {} by a table of {slots} fingerprints at every{every} position",
+                s(words)
+            ));
+        }
     }
     if in_sets > 0 {
         parts.push(format!("{in_sets} literals by a bit table of their first bytes and a tree"));

@@ -10,6 +10,8 @@ pub enum Strategy {
     PairSwar,
     /// Each literal by a multiplication at every few positions.
     WindowMultiply,
+    /// All literals together, by tables of fingerprints on the stack.
+    Fingerprint,
     /// All literals together, by a bit table of their first bytes.
     GramSet,
     /// Expressions by a literal that they need, and a walk to both sides of it.
@@ -20,14 +22,21 @@ pub enum Strategy {
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::PairSwar, Self::WindowMultiply, Self::GramSet, Self::InnerLiteral, Self::Dispatcher];
+    pub const ALL: [Self; 6] = [
+        Self::PairSwar,
+        Self::WindowMultiply,
+        Self::Fingerprint,
+        Self::GramSet,
+        Self::InnerLiteral,
+        Self::Dispatcher,
+    ];
 
     /// Its name, as in plans and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PairSwar => "pair-swar",
             Self::WindowMultiply => "window-multiply",
+            Self::Fingerprint => "fingerprint",
             Self::GramSet => "gram-set",
             Self::InnerLiteral => "inner-literal",
             Self::Dispatcher => "dispatcher",
@@ -38,7 +47,11 @@ impl Strategy {
     pub const fn is_automaton(self) -> bool {
         match self {
             Self::Dispatcher => true,
-            Self::PairSwar | Self::WindowMultiply | Self::GramSet | Self::InnerLiteral => false,
+            Self::PairSwar
+            | Self::WindowMultiply
+            | Self::Fingerprint
+            | Self::GramSet
+            | Self::InnerLiteral => false,
         }
     }
 }

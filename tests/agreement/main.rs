@@ -9,6 +9,7 @@ mod expressions;
 mod frames;
 mod frequency;
 mod looks;
+mod sets;
 mod small;
 mod support;
 mod windows;

@@ -42,17 +42,22 @@ pub(super) const END: i16 = -12;
 pub(super) const LEN: i16 = -20;
 /// A number on its way through the stack, so that the verifier forgets it, u32.
 pub(super) const LAUNDER: i16 = -28;
+/// Exclusive end of what a pass scans of the linear part, u32. What is stored behind it makes the
+/// verifier forget it.
+pub(super) const HIGH: i16 = -32;
 /// The context, pointer.
 pub(super) const CTX: i16 = -40;
 /// Key for map lookups, u32.
 pub(super) const KEY: i16 = -44;
-/// Where the match ends that is being noted, u32. The key is stored behind it and makes the verifier
-/// forget it.
+/// Where the match ends that is being noted, u32.
 pub(super) const NOTED_END: i16 = -48;
 /// This CPU's counters, pointer.
 pub(super) const COUNTERS: i16 = -56;
 /// Valid bytes of the current window, u32.
 pub(super) const WIN: i16 = -60;
+/// Offset of that window in the frame, u32, where it has no register. The valid bytes are stored
+/// behind it and make the verifier forget it.
+pub(super) const WINDOW: i16 = -64;
 /// This CPU's scratch memory, pointer.
 pub(super) const SCRATCH: i16 = -72;
 
@@ -89,7 +94,9 @@ pub(super) const REGION_END: i16 = BLOCKS_END;
 pub(super) const REGION_START: i16 = DATA + 4;
 /// Where a sliding window begins, u32.
 pub(super) const PLACE: i16 = LAST;
+/// Below here a pass may have a table.
+pub(super) const PASS_FLOOR: i16 = -152;
 /// First byte of the bit table of a set, and of the table of bytes that count.
-pub(super) const TABLE: i16 = -152 - TABLE_BYTES;
+pub(super) const TABLE: i16 = PASS_FLOOR - TABLE_BYTES;
 /// Bytes of the bit table of a set.
 pub(super) const TABLE_BYTES: i16 = 256;

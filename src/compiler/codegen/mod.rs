@@ -8,6 +8,7 @@ mod bounds;
 mod confirm;
 mod direct;
 mod entry;
+mod fingerprint;
 mod frame;
 mod frequency;
 mod multiply;
@@ -25,6 +26,7 @@ use crate::assembler::{
     Size, Target,
 };
 
+pub(super) use self::fingerprint::usable_slots;
 use self::pair::Sought;
 use super::{
     CompileError, Entry, Options, event,
@@ -55,6 +57,8 @@ pub(super) struct Gen<'a> {
     note: Label,
     /// Does a pass need all of the stack, so that functions can have none of it?
     stack_is_full: bool,
+    /// May a pass find a later occurrence before an earlier one?
+    out_of_order: bool,
 }
 
 /// Where a frame's way ends.
@@ -109,7 +113,8 @@ pub(super) fn generate(
         scratch: None,
         exits,
         note,
-        stack_is_full: false,
+        stack_is_full: plan.passes.iter().any(Pass::fills_stack),
+        out_of_order: plan.passes.iter().any(|pass| matches!(pass, Pass::Fingerprints(_))),
     };
     // Without the flag the driver refuses large frames, and generic mode copies each of them into
     // one piece. Programs that search only the linear part are not for such frames.
@@ -166,9 +171,9 @@ impl Gen<'_> {
         }
     }
 
-    /// Is there more than one thing to search, so that one found or one lost part does not decide?
+    /// Is there more to search, so that one found or one lost part does not decide?
     fn several(&self) -> bool {
-        self.lowered.needles.len() + self.lowered.scans.len() > 1
+        self.out_of_order || self.lowered.needles.len() + self.lowered.scans.len() > 1
     }
 
     /// Does the end of the search ask whether anything was found on the way?
@@ -219,6 +224,7 @@ impl Gen<'_> {
                         Access::Windows => self.window_pair(&needle, first, exits),
                     }
                 }
+                Pass::Fingerprints(table) => self.fingerprints(table, exits, first),
                 Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
                 Pass::States { scan, shape, required } => {
                     let scan = &lowered.scans[*scan];

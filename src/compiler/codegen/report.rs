@@ -32,6 +32,23 @@ impl Gen<'_> {
     /// `then`. `r0` to `r5` are lost.
     pub(super) fn found(&mut self, index: usize, then: Label) {
         self.noted(index);
+        self.after_match(then);
+    }
+
+    /// The pattern whose index is in the slot `KEY` occurs and ends at `r2`: as [`found`](Self::found).
+    pub(super) fn found_by_key(&mut self, then: Label) {
+        if self.hits.is_some() {
+            if self.stack_is_full {
+                self.look_up_hits();
+            } else {
+                self.load_slot(R1, frame::KEY);
+            }
+            self.call_note();
+        }
+        self.after_match(then);
+    }
+
+    fn after_match(&mut self, then: Label) {
         match self.matcher.report {
             Report::First => self.goto(self.exits.matched),
             Report::All if !self.several() => {
@@ -46,22 +63,41 @@ impl Gen<'_> {
 
     /// Note that the pattern at `index` occurs and ends at `r2`. `r0` to `r5` are lost.
     pub(super) fn noted(&mut self, index: usize) {
-        if let Some(hits) = self.hits {
+        if self.hits.is_some() {
             if self.stack_is_full {
-                self.store_slot(frame::NOTED_END, R2);
-                self.asm.emit(Size::W.store_imm(R10, frame::KEY, super::int(index)));
-                self.mov(R2, R10);
-                self.add(R2, frame::KEY.into());
-                self.asm.load_map(R1, hits);
-                self.asm.emit(Insn::call(Helper::MapLookupElem));
-                self.mov(R1, R0);
-                self.load_slot(R2, frame::NOTED_END);
+                self.name_match(index);
+                self.look_up_hits();
             } else {
                 self.set_imm(R1, super::int(index));
             }
-            self.load_pointer(R3, frame::COUNTERS);
-            self.asm.emit(Branch::call(self.note));
+            self.call_note();
         }
+    }
+
+    /// The slot `KEY` = the index of a pattern that may occur, where it is noted if it does.
+    pub(super) fn name_match(&mut self, index: usize) {
+        if self.hits.is_some() {
+            self.asm.emit(Size::W.store_imm(R10, frame::KEY, super::int(index)));
+        }
+    }
+
+    /// `r1` = the hits of the pattern whose index is in the slot `KEY`, or 0; `r2` stays.
+    fn look_up_hits(&mut self) {
+        let Some(hits) = self.hits else { return };
+        self.store_slot(frame::NOTED_END, R2);
+        self.mov(R2, R10);
+        self.add(R2, frame::KEY.into());
+        self.asm.load_map(R1, hits);
+        self.asm.emit(Insn::call(Helper::MapLookupElem));
+        self.mov(R1, R0);
+        self.load_slot(R2, frame::NOTED_END);
+        // Makes the verifier forget the end, which is kept in the other half of the slot.
+        self.asm.emit(Size::W.store_imm(R10, frame::KEY, 1));
+    }
+
+    fn call_note(&mut self) {
+        self.load_pointer(R3, frame::COUNTERS);
+        self.asm.emit(Branch::call(self.note));
     }
 
     /// The four exits, and the function that notes a match.

@@ -209,7 +209,7 @@ impl Gen<'_> {
     }
 
     /// Compare `r0` with all grams.
-    fn tree(&mut self, leaves: &[(u32, Label)], miss: Label) {
+    pub(super) fn tree(&mut self, leaves: &[(u32, Label)], miss: Label) {
         // Up to three compares in a row are as good as one more level.
         if leaves.len() <= 3 {
             for &(gram, label) in leaves {

@@ -59,7 +59,7 @@ impl Gen<'_> {
     }
 
     /// Bytes that are copied for a full window.
-    fn window_bytes(&self) -> i32 {
+    pub(super) fn window_bytes(&self) -> i32 {
         WINDOW_BYTES + self.longest() - 1
     }
 

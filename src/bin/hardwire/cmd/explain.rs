@@ -187,6 +187,13 @@ impl Story<'_> {
                      its rarest pair of bytes from the first gram on that is there"
                 )
             }
+            Pass::Fingerprints(table) => format!(
+                "{} literals by a table of {} fingerprints ({} bytes of stack) at every {} bytes",
+                table.words().len(),
+                table.slots.len(),
+                1 << table.bits,
+                table.stride
+            ),
             Pass::Set { gram, needles } => {
                 format!("{} literals by their first {} bytes", needles.len(), gram.bytes())
             }
