@@ -23,6 +23,8 @@ use super::{
 /// Most states of an automaton that walks away from a literal: each of them is code that begins with
 /// checks of its own.
 const WALK_STATES_MAX: usize = 1024;
+/// The same for a walk without which the expression would be refused.
+const WALK_STATES_LAST_RESORT: usize = 8192;
 
 /// What must hold on both sides of a literal, for its occurrence to be a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +180,8 @@ impl One<'_> {
         let Pattern { id, window, .. } = *self.pattern;
         let index = self.index;
         let walk = Limits { states: WALK_STATES_MAX, ..Limits::default() };
-        let allowed = Allowed { walk, ..Allowed::default() };
+        let last_resort = Limits { states: WALK_STATES_LAST_RESORT, ..walk };
+        let allowed = Allowed { scan: Limits::default(), walk, last_resort };
         let split = match self.strategy {
             None => split::split(&expression.hir, window.offset > 0, &allowed)
                 .map_err(|source| self.too_large(source))?,

@@ -1,23 +1,20 @@
-//! From an expression to an [`Automaton`]: `regex-automata` determinises, and what it gives is
-//! brought into the form that code is made of.
+//! From an expression to an [`Automaton`], in the form that code is made of.
 //!
-//! That form is canonical: no state can be left out or merged with another, and states are numbered
+//! `regex-automata` turns the expression into a nondeterministic automaton. It is made deterministic
+//! here, because the question allows what a general library cannot do: a search stops at the first
+//! match it meets, so nothing behind a match is kept, nor what leads to later matches only
+//! ([`position`](super::position)). Expressions with counts, of which real rules have many, have a
+//! small automaton only so.
+//!
+//! The result is canonical: no state can be left out or merged with another, and states are numbered
 //! in the order in which they are met from the start. So equal expressions give equal programs.
-//!
-//! A search stops at the first match it meets, so it does not matter which of several matches would
-//! be preferred, and nothing that lies behind a match is kept.
 
-use std::collections::BTreeMap;
-
-use regex_automata::{
-    Anchored, MatchKind,
-    dfa::{Automaton as _, StartKind, dense},
-    nfa::thompson::{self, WhichCaptures},
-    util::{primitives::StateID, start},
-};
+use regex_automata::nfa::thompson::{self, WhichCaptures};
 use regex_syntax::hir::Hir;
 
+use super::determinise::Subsets;
 use super::minimise::minimise;
+use super::position::Positions;
 use super::{Arm, Automaton, Direction, Next, State};
 
 /// How large an automaton may become, and what making it may take.
@@ -25,16 +22,24 @@ use super::{Arm, Automaton, Direction, Next, State};
 pub struct Limits {
     /// Most states of the result.
     pub states: usize,
+    /// Most states before those that are alike are merged.
+    pub raw_states: usize,
     /// Most bytes of memory for the nondeterministic automaton.
     pub nondeterministic_bytes: usize,
-    /// Most bytes of memory while it is made deterministic, and as many again for what that gives.
-    pub deterministic_bytes: usize,
+    /// Most places of the expression that are put into sets while states are made of them. Bounds
+    /// time (a second for some hundred million) and, with eight bytes each, memory.
+    pub steps: usize,
 }
 
 impl Default for Limits {
-    /// A few seconds at worst. Expressions of real rules that have a program stay far below.
+    /// A second or so at worst. Expressions of real rules that have a program stay far below.
     fn default() -> Self {
-        Self { states: 1 << 15, nondeterministic_bytes: 32 << 20, deterministic_bytes: 48 << 20 }
+        Self {
+            states: 1 << 15,
+            raw_states: 1 << 17,
+            nondeterministic_bytes: 32 << 20,
+            steps: 1 << 25,
+        }
     }
 }
 
@@ -44,17 +49,25 @@ pub enum BuildError {
     /// The result is too large.
     #[error("its automaton has {states} states; the limit is {limit}")]
     States {
-        /// How many there are.
+        /// How many there are, at least.
         states: usize,
-        /// [`Limits::states`].
+        /// [`Limits::states`] or [`Limits::raw_states`].
         limit: usize,
     },
-    /// It took too much memory. How much it would have been is not known.
+    /// Making it takes too much memory. How much it would have been is not known.
     #[error("{what} takes more than the {limit} bytes that it may")]
     Memory {
-        /// "writing its repetitions out", "making its automaton deterministic".
+        /// "writing its repetitions out".
         what: &'static str,
-        /// One of the [`Limits`].
+        /// [`Limits::nondeterministic_bytes`].
+        limit: usize,
+    },
+    /// Making it takes too long. How long it would have been is not known.
+    #[error("{what} takes more than the {limit} steps that it may")]
+    Work {
+        /// "making its automaton deterministic".
+        what: &'static str,
+        /// [`Limits::steps`].
         limit: usize,
     },
     /// A form that a finite automaton does not have, which the front ends refuse.
@@ -71,15 +84,15 @@ pub enum BuildError {
 ///
 /// A limit is passed.
 pub fn scanning(hir: &Hir, inside: bool, limits: &Limits) -> Result<Automaton, BuildError> {
-    let dfa = determinise(hir, Direction::Forward, StartKind::Unanchored, limits)?;
-    let mut raw = Raw::new(&dfa, Anchored::No);
+    let positions = positions(hir, Direction::Forward, limits)?;
+    let mut subsets = Subsets::new(&positions, Direction::Forward, true, limits);
     // What begins inside the scope never enters at its start, and the other way round.
     let (start, behind) = if inside {
-        (Next::Dead, Some(raw.enter_behind_every_byte()))
+        (Next::Dead, Some(subsets.enter_behind_every_byte()?))
     } else {
-        (raw.enter(None), None)
+        (subsets.enter(None)?, None)
     };
-    raw.finish(Direction::Forward, start, behind, limits)
+    finish(subsets, Direction::Forward, start, behind, limits)
 }
 
 /// Finds matches that begin right behind `byte`.
@@ -106,18 +119,13 @@ fn beside(
     byte: u8,
     limits: &Limits,
 ) -> Result<Automaton, BuildError> {
-    let dfa = determinise(hir, direction, StartKind::Anchored, limits)?;
-    let mut raw = Raw::new(&dfa, Anchored::Yes);
-    let start = raw.enter(Some(byte));
-    raw.finish(direction, start, None, limits)
+    let positions = positions(hir, direction, limits)?;
+    let mut subsets = Subsets::new(&positions, direction, false, limits);
+    let start = subsets.enter(Some(byte))?;
+    finish(subsets, direction, start, None, limits)
 }
 
-fn determinise(
-    hir: &Hir,
-    direction: Direction,
-    start_kind: StartKind,
-    limits: &Limits,
-) -> Result<dense::DFA<Vec<u32>>, BuildError> {
+fn positions(hir: &Hir, direction: Direction, limits: &Limits) -> Result<Positions, BuildError> {
     let config = thompson::Config::new()
         .utf8(false)
         .reverse(direction == Direction::Backward)
@@ -130,103 +138,21 @@ fn determinise(
                 None => BuildError::Form(error.to_string()),
             },
         )?;
-    let limit = limits.deterministic_bytes;
-    let config = dense::Config::new()
-        // Nothing behind a match is read, so that which kind it is changes no answer; this one has
-        // fewer states behind matches.
-        .match_kind(MatchKind::LeftmostFirst)
-        .start_kind(start_kind)
-        .accelerate(false)
-        .determinize_size_limit(Some(limit))
-        .dfa_size_limit(Some(limit));
-    dense::Builder::new().configure(config).build_from_nfa(&nfa).map_err(|error| {
-        if error.is_size_limit_exceeded() {
-            BuildError::Memory { what: "making its automaton deterministic", limit }
-        } else {
-            BuildError::Form(error.to_string())
-        }
-    })
+    Positions::new(&nfa, limits.steps)
 }
 
-/// States as they are met; [`Next::MatchBefore`] leads to a match of the library's automaton, which
-/// knows of a match one byte late.
-struct Raw<'d> {
-    dfa: &'d dense::DFA<Vec<u32>>,
-    anchored: Anchored,
-    /// What is known of the library's states: where entering them leads.
-    known: BTreeMap<StateID, Next>,
-    states: Vec<State>,
-    /// The library's number of each state; `None` for those that are ours.
-    numbers: Vec<Option<StateID>>,
-}
-
-impl<'d> Raw<'d> {
-    fn new(dfa: &'d dense::DFA<Vec<u32>>, anchored: Anchored) -> Self {
-        Self { dfa, anchored, known: BTreeMap::new(), states: Vec::new(), numbers: Vec::new() }
-    }
-
-    /// Where a search begins that has just read `byte`, or nothing.
-    fn enter(&mut self, byte: Option<u8>) -> Next {
-        let config = start::Config::new().anchored(self.anchored).look_behind(byte);
-        let number =
-            self.dfa.start_state(&config).expect("built for this start, without quit bytes");
-        self.goal(number)
-    }
-
-    /// A state of ours that reads one byte and enters.
-    fn enter_behind_every_byte(&mut self) -> usize {
-        let arms = merged((0..=u8::MAX).map(|byte| (byte, self.enter(Some(byte)))));
-        self.states.push(State { arms, match_at_end: false });
-        self.numbers.push(None);
-        self.states.len() - 1
-    }
-
-    /// Where entering the library's state `number` leads. Its arms are filled in later.
-    fn goal(&mut self, number: StateID) -> Next {
-        if self.dfa.is_dead_state(number) {
-            return Next::Dead;
-        }
-        if self.dfa.is_match_state(number) {
-            return Next::MatchBefore;
-        }
-        if let Some(&known) = self.known.get(&number) {
-            return known;
-        }
-        let match_at_end = self.dfa.is_match_state(self.dfa.next_eoi_state(number));
-        let matched = |byte| self.dfa.is_match_state(self.dfa.next_state(number, byte));
-        let goal = if match_at_end && (0..=u8::MAX).all(matched) {
-            // Whatever comes, a match ended when this state was entered.
-            Next::MatchHere
-        } else {
-            self.states.push(State { arms: Vec::new(), match_at_end });
-            self.numbers.push(Some(number));
-            Next::State(self.states.len() - 1)
-        };
-        self.known.insert(number, goal);
-        goal
-    }
-
-    fn finish(
-        mut self,
-        direction: Direction,
-        start: Next,
-        behind: Option<usize>,
-        limits: &Limits,
-    ) -> Result<Automaton, BuildError> {
-        let mut at = 0;
-        while at < self.states.len() {
-            if let Some(number) = self.numbers[at] {
-                let dfa = self.dfa;
-                let next = |byte| (byte, self.goal(dfa.next_state(number, byte)));
-                self.states[at].arms = merged((0..=u8::MAX).map(next));
-            }
-            at += 1;
-        }
-        let automaton = Automaton { direction, states: self.states, start, behind };
-        let automaton = numbered(minimise(without_dead_ends(automaton)));
-        let (states, limit) = (automaton.states.len(), limits.states);
-        if states > limit { Err(BuildError::States { states, limit }) } else { Ok(automaton) }
-    }
+fn finish(
+    mut subsets: Subsets<'_>,
+    direction: Direction,
+    start: Next,
+    behind: Option<usize>,
+    limits: &Limits,
+) -> Result<Automaton, BuildError> {
+    subsets.complete()?;
+    let automaton = Automaton { direction, states: subsets.states, start, behind };
+    let automaton = numbered(minimise(without_delay(without_dead_ends(automaton))));
+    let (states, limit) = (automaton.states.len(), limits.states);
+    if states > limit { Err(BuildError::States { states, limit }) } else { Ok(automaton) }
 }
 
 /// Arms from where each byte, in ascending order, leads.
@@ -294,6 +220,21 @@ fn without_dead_ends(automaton: Automaton) -> Automaton {
     let states = states.iter().map(|state| redirected(state, change)).collect();
     let start = if let Next::State(state) = start { change(state) } else { start };
     Automaton { direction, states, start, behind }
+}
+
+/// A state that tells of a match whatever comes next need not wait for it.
+fn without_delay(automaton: Automaton) -> Automaton {
+    let Automaton { direction, states, start, behind } = automaton;
+    let certain = |state: &State| {
+        let [arm] = state.arms.as_slice() else { return false };
+        state.match_at_end && arm.next == Next::MatchBefore
+    };
+    let change = |state: usize| {
+        if certain(&states[state]) { Next::MatchHere } else { Next::State(state) }
+    };
+    let changed = states.iter().map(|state| redirected(state, change)).collect();
+    let start = if let Next::State(state) = start { change(state) } else { start };
+    Automaton { direction, states: changed, start, behind }
 }
 
 /// States in the order in which they are met, without those that are not.

@@ -9,7 +9,9 @@
 
 mod build;
 pub(super) mod decide;
+mod determinise;
 mod minimise;
+mod position;
 mod run;
 pub mod shape;
 pub mod skip;

@@ -87,6 +87,8 @@ pub struct Allowed {
     pub scan: Limits,
     /// One that reads on from a literal.
     pub walk: Limits,
+    /// One that reads on from a literal, if there is no other way.
+    pub last_resort: Limits,
 }
 
 /// Split `hir`. `inside`: does the window of the pattern begin behind the start of the scope?
@@ -100,26 +102,28 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
         return Ok(Split::Strings(strings));
     }
     let anchored = hir.properties().look_set_prefix().contains(Look::Start);
-    let branches = branches(hir);
-    if let Some(branches) = branches.as_ref().filter(|_| !anchored)
-        && let Some(inner) = all_inner(branches, true, &allowed.walk)
+    let rare = branches(hir, BITS_MIN);
+    if let Some(branches) = rare.as_ref().filter(|_| !anchored)
+        && let Some(inner) = all_inner(branches, BITS_MIN, true, &allowed.walk)
     {
         return Ok(Split::Inner { branches: inner, linear: true });
     }
     match automaton::scanning(hir, inside, &allowed.scan) {
         Ok(automaton) => {
-            let required = match branches.as_deref() {
+            let required = match rare.as_deref() {
                 // An automaton that dies early is faster than any search.
                 Some([only]) if !anchored => {
                     let plain = |best: &Candidate| best.fold == best.literal.folds();
-                    candidates(only).into_iter().find(plain).map(|best| best.literal)
+                    candidates(only, BITS_MIN).into_iter().find(plain).map(|best| best.literal)
                 }
                 Some(_) | None => None,
             };
             Ok(Split::Scan { automaton, required })
         }
         Err(error) => {
-            let inner = branches.and_then(|branches| all_inner(&branches, false, &allowed.walk));
+            // Any literal will do, however common.
+            let inner = branches(hir, 1)
+                .and_then(|branches| all_inner(&branches, 1, false, &allowed.last_resort));
             inner.map(|branches| Split::Inner { branches, linear: false }).ok_or(error)
         }
     }
@@ -131,15 +135,15 @@ pub fn by_literals(hir: &Hir, allowed: &Allowed) -> Option<Split> {
     if let Some(strings) = strings::strings(hir) {
         return Some(Split::Strings(strings));
     }
-    let branches = branches(hir)?;
+    let branches = branches(hir, BITS_MIN)?;
     [true, false].into_iter().find_map(|linear| {
-        let branches = all_inner(&branches, linear, &allowed.walk)?;
+        let branches = all_inner(&branches, BITS_MIN, linear, &allowed.walk)?;
         Some(Split::Inner { branches, linear })
     })
 }
 
 /// The alternatives of `hir`, each with a literal that is rare enough, as sequences.
-fn branches(hir: &Hir) -> Option<Vec<Vec<Element>>> {
+fn branches(hir: &Hir, bits_min: u32) -> Option<Vec<Vec<Element>>> {
     let mut pending = match hir.kind() {
         HirKind::Alternation(parts) => parts.iter().rev().map(elements).collect(),
         HirKind::Empty
@@ -152,7 +156,7 @@ fn branches(hir: &Hir) -> Option<Vec<Vec<Element>>> {
     };
     let mut branches = Vec::new();
     while let Some(sequence) = pending.pop() {
-        if !candidates(&sequence).is_empty() {
+        if !candidates(&sequence, bits_min).is_empty() {
             branches.push(sequence);
         } else {
             pending.extend(multiplied_out(&sequence)?.into_iter().rev());
@@ -186,9 +190,14 @@ fn multiplied_out(sequence: &[Element]) -> Option<Vec<Vec<Element>>> {
 }
 
 /// A literal with its walks for each branch that can match; with `linear` only such whose walks are.
-fn all_inner(branches: &[Vec<Element>], linear: bool, limits: &Limits) -> Option<Vec<Inner>> {
+fn all_inner(
+    branches: &[Vec<Element>],
+    bits_min: u32,
+    linear: bool,
+    limits: &Limits,
+) -> Option<Vec<Inner>> {
     let inner: Option<Vec<Way>> =
-        branches.iter().map(|branch| best_inner(branch, linear, limits)).collect();
+        branches.iter().map(|branch| best_inner(branch, bits_min, linear, limits)).collect();
     let inner = inner?.into_iter().filter_map(|way| match way {
         Way::Inner(inner) => Some(inner),
         Way::Never => None,
@@ -203,12 +212,20 @@ enum Way {
     Never,
 }
 
-fn best_inner(sequence: &[Element], linear: bool, limits: &Limits) -> Option<Way> {
+fn best_inner(sequence: &[Element], bits_min: u32, linear: bool, limits: &Limits) -> Option<Way> {
     let way = |Candidate { start, literal, fold, .. }: Candidate| {
         let end = start + literal.bytes.len();
         let (first, last) = (*literal.bytes.first()?, *literal.bytes.last()?);
-        let before = automaton::in_front_of(&joined(&sequence[..start]), first, limits).ok()?;
-        let after = automaton::behind(&joined(&sequence[end..]), last, limits).ok()?;
+        let (before, after) = (joined(&sequence[..start]), joined(&sequence[end..]));
+        // What stands beside the literal may look at its outermost bytes.
+        let seen = |beside: &Hir, at: usize| {
+            beside.properties().look_set().is_empty() || looks_one_way(&sequence[at])
+        };
+        if !seen(&before, start) || !seen(&after, end - 1) {
+            return None;
+        }
+        let before = automaton::in_front_of(&before, first, limits).ok()?;
+        let after = automaton::behind(&after, last, limits).ok()?;
         if before.start == Next::Dead || after.start == Next::Dead {
             return Some(Way::Never);
         }
@@ -223,11 +240,23 @@ fn best_inner(sequence: &[Element], linear: bool, limits: &Limits) -> Option<Way
         let walk = (walk.before.is_some() || walk.after.is_some()).then_some(walk);
         Some(Way::Inner(Inner { literal, fold, walk }))
     };
-    candidates(sequence).into_iter().find_map(way)
+    candidates(sequence, bits_min).into_iter().find_map(way)
 }
 
-/// The literals of `sequence` that are rare enough, rarest first.
-fn candidates(sequence: &[Element]) -> Vec<Candidate> {
+/// Does look-around take all bytes that `element` may be for the same?
+fn looks_one_way(element: &Element) -> bool {
+    let Element::Unit(unit) = element else { return false };
+    let kind = |byte: u8| match byte {
+        b'\n' | b'\r' => byte,
+        b'_' => b'a',
+        _ if byte.is_ascii_alphanumeric() => b'a',
+        _ => b' ',
+    };
+    unit.bytes().all(|byte| kind(byte) == kind(unit.byte))
+}
+
+/// The literals of `sequence` that are rare enough, in one of 2^`bits_min` positions, rarest first.
+fn candidates(sequence: &[Element], bits_min: u32) -> Vec<Candidate> {
     let mut all = Vec::new();
     let mut at = 0;
     while at < sequence.len() {
@@ -238,7 +267,7 @@ fn candidates(sequence: &[Element]) -> Vec<Candidate> {
                 Element::Other(_) => None,
             })
             .collect();
-        of_run(at, &units, &mut all);
+        of_run(at, &units, bits_min, &mut all);
         at += units.len() + 1;
     }
     // Of equally rare ones the first: what stands in front of it is shorter.
@@ -251,7 +280,7 @@ type Fits<'a> = &'a dyn Fn(&Unit) -> bool;
 
 /// The literals of a run of bytes: exact, or with every letter in either case, or with whatever bits
 /// of its bytes do not matter.
-fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
+fn of_run(start: usize, units: &[Unit], bits_min: u32, all: &mut Vec<Candidate>) {
     let exact = |unit: &Unit| unit.fold == 0;
     let folded =
         |unit: &Unit| unit.either_case() || unit.fold == 0 && !unit.byte.is_ascii_alphabetic();
@@ -265,7 +294,7 @@ fn of_run(start: usize, units: &[Unit], all: &mut Vec<Candidate>) {
                 let start = start + at + chunk * most;
                 let bits = piece.iter().map(bits).sum();
                 // What fits two ways is met twice: that does no harm.
-                if bits >= BITS_MIN && piece.iter().any(|unit| unit.fold == 0 || unit.either_case())
+                if bits >= bits_min && piece.iter().any(|unit| unit.fold == 0 || unit.either_case())
                 {
                     let ignore_case = piece.iter().any(|unit| unit.either_case());
                     let literal = literal_of(piece).unwrap_or_else(|| Literal {

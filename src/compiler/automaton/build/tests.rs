@@ -74,6 +74,55 @@ fn agree(text: &str, haystacks: &[Vec<u8>], all_windows: bool) {
     }
 }
 
+/// Goal: what is left out of a state because something else is above it was superfluous.
+#[test]
+fn counts_of_every_kind_have_one_answer() {
+    let texts = [
+        "a[ab]{2}",
+        "a[ab]{3}",
+        "a[ab]{2,3}",
+        "a[ab]{2,}b",
+        "a[ab]{1,}ab",
+        "a[ab]{0,2}b\n",
+        "a[ab]{0,2}ba",
+        "b.{1,2}b.{1,2}b",
+        "b.{0,2}a.{0,2}a",
+        "a.{3}$",
+        "a.{2,}$",
+        "a.{0,2}\\b",
+        "(?m)^.{2}",
+        "(?m)^.{2,}$",
+        "(?:a.{0,2}b){2}",
+        "(?:a[ab]{2}|b[ab]{3})",
+        "(?:a|a[ab]{2})b",
+        "a{2,}b{2,}",
+        "[ab]{2}a{0,2}\n",
+        "(?s)a.{2}b?.{2}",
+        "(?s).{4}",
+        "a[ab]{2}(?:b*|\n)",
+        "\\b[ab]{2,3}\\b",
+    ];
+    let haystacks = haystacks(b"ab\n", 7);
+    for text in texts {
+        agree(text, &haystacks, false);
+    }
+}
+
+#[test]
+fn counts_take_a_state_for_each_count_and_not_for_each_set_of_them() {
+    for (text, states_max) in [
+        ("x[^\\n]{100}", 101),
+        ("x[^\\n]{100,200}", 101),
+        ("x[^\\n]{100,}y", 102),
+        ("\\sLSUB\\s[^\\n]{100}", 800),
+        ("(?s)x.{0,100}yz", 300),
+        ("['\"][^\\n]*:[^\\n]{128}", 132),
+    ] {
+        let automaton = scanning(&expression(text), false, &Limits::default()).expect("small");
+        assert!(automaton.states.len() <= states_max, "{text}: {}", automaton.states.len());
+    }
+}
+
 /// Goal: walks beside a literal see what is on its other side.
 /// Method: `A x B` for every small A and B, against the reference of the whole expression.
 #[test]
@@ -133,11 +182,15 @@ fn equal_expressions_have_equal_automata_without_a_state_too_many() {
 
 #[test]
 fn what_is_too_large_is_an_error_with_its_limit() {
-    let hir = expression("[ab]*a[ab]{40}c");
-    let error = scanning(&hir, false, &Limits::default()).expect_err("2^40 states");
+    let hir = expression("(?s)a.{40}c");
+    let limits = Limits { raw_states: 5000, ..Limits::default() };
+    let error = scanning(&hir, false, &limits).expect_err("2^40 states");
+    assert_eq!(error.to_string(), "its automaton has 5001 states; the limit is 5000");
+    let limits = Limits { steps: 5000, ..Limits::default() };
+    let error = scanning(&hir, false, &limits).expect_err("2^40 states");
     assert_eq!(
         error.to_string(),
-        "making its automaton deterministic takes more than the 50331648 bytes that it may"
+        "making its automaton deterministic takes more than the 5000 steps that it may"
     );
     let limits = Limits { states: 9, ..Limits::default() };
     let error = scanning(&expression("abcdefghij"), false, &limits).expect_err("ten states");
