@@ -150,7 +150,7 @@ fn explored_once(
     let payload = flag(matcher.scope == Scope::Payload);
     let folds = any(|pattern| pattern.ignore_case);
     let direct = entry == Entry::Xdp && plan.access != Access::Windows;
-    let states: u64 = plan.passes.iter().map(|pass| states_cost(lowered, pass)).sum();
+    let states: u64 = plan.passes.iter().map(|pass| states_cost(lowered, pass, target)).sum();
     let sum = if lowered.needles.is_empty() {
         dot(&STATES, &[1.0, payload])
     } else if sets > 0.0 {
@@ -205,10 +205,12 @@ fn explored_once(
 }
 
 /// What the automaton of `pass` costs, if it has one.
-fn states_cost(lowered: &Lowered, pass: &Pass) -> u64 {
+fn states_cost(lowered: &Lowered, pass: &Pass, target: &Target) -> u64 {
     match pass {
         Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => 0,
-        Pass::States { scan, shape, .. } => shape.cost(&lowered.scans[*scan].automaton).processed,
+        Pass::States { scan, shape, .. } => {
+            shape.cost(&lowered.scans[*scan].automaton, target).processed
+        }
     }
 }
 

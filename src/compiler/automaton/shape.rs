@@ -6,7 +6,7 @@
 
 use super::{Automaton, decide::Decision, skip::Skip};
 use crate::{
-    assembler::Target,
+    assembler::{KernelVersion, Target},
     compiler::{CompileError, estimate::PROCESSED_MAX, plan::Access},
 };
 
@@ -22,6 +22,9 @@ const SHORT_JUMPS_SLOTS: u64 = 32_768;
 const SKIP_SLOTS: usize = 180;
 /// Instructions of a skip that the verifier processes once more.
 const SKIP_PROCESSED: u64 = 250;
+/// How often kernels before 6.18 explore what later ones do once, at most: 6.12 was seen to do so 5 to 15
+/// times, the more the larger the automaton. They compare registers that nobody reads any more.
+const EARLIER_TIMES: u64 = 16;
 /// What the verifier may be expected to process, of the million that it does: the estimate is
 /// right within a fifth.
 const EXPECTED_MAX: u64 = PROCESSED_MAX / 6 * 5;
@@ -70,26 +73,27 @@ impl Shape {
             return Err(CompileError::Target { what: what(), why });
         }
         let slots = Slots::of(automaton);
-        let round = slots.round(ROUND_SLOTS_MAX);
         let skip = Skip::find(automaton);
         let form =
             |linear_round, window_round| Self { linear_round, window_round, skip: skip.clone() };
-        let (shape, other) = match access {
-            Access::Direct { rest: false } => (form(round, 0), None),
-            Access::Direct { rest: true } => (
-                form(round, slots.round(REST_SLOTS_MAX)),
-                // Copying costs little next to running an automaton as large as that.
-                Some(form(0, round)),
-            ),
-            Access::Windows => (form(0, round), None),
-        };
-        let fits = |shape: &Self| {
-            let cost = slots.cost(shape);
-            cost.slots <= target.slots_max.into() && cost.processed <= EXPECTED_MAX
-        };
-        let cost = slots.cost(other.as_ref().unwrap_or(&shape));
-        if let Some(shape) = [Some(shape), other].into_iter().flatten().find(fits) {
-            return Ok(shape);
+        let mut cost = Cost::default();
+        // What is too large for the target with long rounds may not be with short ones.
+        for slots_max in [ROUND_SLOTS_MAX, REST_SLOTS_MAX, 0] {
+            let round = slots.round(slots_max);
+            let shapes = match access {
+                Access::Direct { rest: false } => vec![form(round, 0)],
+                // Copying costs little next to running an automaton for which the first is too large.
+                Access::Direct { rest: true } => {
+                    vec![form(round, slots.round(slots_max.min(REST_SLOTS_MAX))), form(0, round)]
+                }
+                Access::Windows => vec![form(0, round)],
+            };
+            for shape in shapes {
+                cost = slots.cost(&shape, target);
+                if cost.slots <= target.slots_max.into() && cost.processed <= EXPECTED_MAX {
+                    return Ok(shape);
+                }
+            }
         }
         if cost.slots > target.slots_max.into() {
             return Err(CompileError::ProgramTooLarge {
@@ -104,9 +108,9 @@ impl Shape {
         Err(CompileError::Target { what: what(), why })
     }
 
-    /// What code of this form costs for `automaton`.
-    pub fn cost(&self, automaton: &Automaton) -> Cost {
-        Slots::of(automaton).cost(self)
+    /// What code of this form costs for `automaton` on `target`.
+    pub fn cost(&self, automaton: &Automaton, target: &Target) -> Cost {
+        Slots::of(automaton).cost(self, target)
     }
 }
 
@@ -131,7 +135,8 @@ impl Slots {
             .unwrap_or(1)
     }
 
-    fn cost(&self, shape: &Shape) -> Cost {
+    fn cost(&self, shape: &Shape, target: &Target) -> Cost {
+        let times = if target.version < KernelVersion::new(6, 18) { EARLIER_TIMES } else { 1 };
         [shape.linear_round, shape.window_round]
             .into_iter()
             .filter(|&round| round > 0)
@@ -148,11 +153,55 @@ impl Slots {
                 // Jumps that 16 bits do not hold take one slot more.
                 let slots = if slots > SHORT_JUMPS_SLOTS { slots / 4 * 5 } else { slots };
                 let again = if shape.skip.is_some() { SKIP_PROCESSED } else { 0 };
-                Cost { slots, processed: slots * 2 + again }
+                Cost { slots, processed: times * (slots * 2 + again) }
             })
             .fold(Cost::default(), |a, b| Cost {
                 slots: a.slots + b.slots,
                 processed: a.processed + b.processed,
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compiler::{
+        automaton::{Limits, scanning},
+        pattern::regex,
+    };
+
+    fn automaton(text: &str) -> Automaton {
+        let hir = regex::parse(text.as_bytes(), false).expect("an expression");
+        scanning(&hir, false, &Limits::default()).expect("within the limits")
+    }
+
+    #[test]
+    fn what_a_target_cannot_hold_is_refused_with_both_numbers() {
+        let large = automaton("[ip].{12}[qz]");
+        let choose = |version: (u16, u16), slots_max| {
+            let mut target = Target::of_version(KernelVersion::new(version.0, version.1));
+            target.slots_max = slots_max;
+            Shape::choose(&large, Access::Windows, &target)
+        };
+        let shape = choose((7, 0), 1_000_000).expect("fits");
+        assert!(shape.window_round >= 1);
+        let error = choose((7, 0), 4096).expect_err("too many slots");
+        assert!(matches!(error, CompileError::ProgramTooLarge { limit: 4096, .. }), "{error}");
+        for (version, what) in [((6, 12), "the limit is 833330"), ((6, 1), "has no may_goto")] {
+            let error = choose(version, 1_000_000).expect_err("too much for it").to_string();
+            assert!(error.contains(what) && error.contains("states"), "{error}");
+        }
+    }
+
+    #[test]
+    fn rounds_are_shorter_where_the_verifier_explores_more() {
+        let automaton = automaton("[ip].{7}[qz]");
+        let round = |major, minor| {
+            let target = Target::of_version(KernelVersion::new(major, minor));
+            let shape = Shape::choose(&automaton, Access::Windows, &target).expect("fits");
+            (shape.cost(&automaton, &target).processed <= EXPECTED_MAX, shape.window_round)
+        };
+        let ((new, long), (old, short)) = (round(7, 0), round(6, 12));
+        assert!(new && old && short <= long, "{short} {long}");
     }
 }

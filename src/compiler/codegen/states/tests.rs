@@ -168,7 +168,7 @@ fn check(what: &str, automaton: &Automaton, window: Window, inputs: &[Vec<u8>], 
             let info = kernel.program().info().expect("info");
             let processed = info.verified_insns.map_or(0, u64::from);
             let shape = Shape::choose(automaton, access, &target).expect("fits");
-            let cost = shape.cost(automaton);
+            let cost = shape.cost(automaton, &target);
             let states = automaton.states.len();
             println!(
                 "{what} {states} {entry:?} {access:?} {shape:?}: {} {processed} {cost:?}",
