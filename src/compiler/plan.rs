@@ -304,8 +304,8 @@ fn fingerprints(
     options: &Options,
 ) -> Result<Vec<Pass>, CompileError> {
     let needles = &lowered.needles;
-    // A walk away from a literal needs the stack that tables fill, and tables hold whole bytes.
-    let fits = |&at: &usize| needles[at].walk.is_none() && !needles[at].is_masked();
+    // Tables hold whole bytes.
+    let fits = |&at: &usize| !needles[at].is_masked();
     let (together, apart): (Vec<usize>, Vec<usize>) = (0..needles.len()).partition(fits);
     let word =
         |&at: &usize| Word { bytes: &needles[at].bytes, ignore_case: needles[at].ignore_case };
@@ -314,7 +314,8 @@ fn fingerprints(
     let alone_ns = |word: usize| {
         if forced { f64::INFINITY } else { alone_ns(words[word].bytes.len()) }
     };
-    let usable = usable_slots(options.counters, windows);
+    let walks = needles.iter().any(|needle| needle.walk.is_some());
+    let usable = usable_slots(options.counters, windows, walks);
     let plan = fingerprint::plan(&words, usable, alone_ns);
     let mut passes: Vec<Pass> = (plan.tables.into_iter())
         .map(|table| Pass::Fingerprints(Box::new(table.renumbered(&together))))

@@ -61,29 +61,32 @@ pub(super) const WINDOW: i16 = -64;
 /// This CPU's scratch memory, pointer.
 pub(super) const SCRATCH: i16 = -72;
 
+/// Where the literal stands whose walk is on, u32. A pass without walks may have it.
+pub(super) const AT: i16 = -76;
+/// How much of the stack is needed up to here.
+pub(super) const WALKS_FLOOR: i16 = -80;
+
 // From here on what a pass keeps for itself.
 
 /// Position of a candidate in its block, plus one, u32. Plus one, because the verifier remembers a
 /// stored zero and nothing else.
-pub(super) const LANE: i16 = -76;
+pub(super) const LANE: i16 = -84;
 /// First byte of the pass: the scope narrowed by the pattern's window, u32.
-pub(super) const PASS_START: i16 = -84;
+pub(super) const PASS_START: i16 = -92;
 /// Exclusive end of the pass, u32.
-pub(super) const PASS_END: i16 = -92;
+pub(super) const PASS_END: i16 = -100;
 /// Where the blocks of a direct scan end: with the pass, or with the linear part. u32.
-pub(super) const BLOCKS_END: i16 = -100;
+pub(super) const BLOCKS_END: i16 = -108;
 /// First byte of the packet, pointer.
-pub(super) const DATA: i16 = -112;
+pub(super) const DATA: i16 = -120;
 /// Round counter of the outer loop where there is no `may_goto`, u64 (remembered on purpose).
-pub(super) const ROUND: i16 = -120;
+pub(super) const ROUND: i16 = -128;
 /// Round counter of the inner loop where there is no `may_goto`, u64.
-pub(super) const ROUND_INNER: i16 = -128;
+pub(super) const ROUND_INNER: i16 = -136;
 /// Last offset at which a block of the current loop ends inside the pass, u32.
-pub(super) const LAST: i16 = -132;
+pub(super) const LAST: i16 = -140;
 /// Exclusive end of the bytes that an automaton reads, u32. Automata have no last block.
 pub(super) const READ_END: i16 = LAST;
-/// Where the literal stands whose walk is on, u32.
-pub(super) const AT: i16 = -140;
 /// First position that counts: what lies before it was judged already, u32.
 pub(super) const FROM: i16 = -148;
 /// How many bytes count so far, u32.

@@ -11,10 +11,16 @@ use crate::{
         Size,
     },
     compiler::{
-        codegen::{Gen, confirm::pieces, direct::clamp, frame, int},
+        codegen::{
+            Gen,
+            confirm::pieces,
+            direct::clamp,
+            frame, int,
+            walk::{Source, WalkExits},
+        },
         fingerprint::Member,
         ir::{Scope, Window},
-        lower::Needle,
+        lower::{Needle, Walk},
     },
 };
 
@@ -124,6 +130,11 @@ impl Gen<'_> {
         let needle = &set.needles[member.word];
         let (next, again) = (self.asm.label(), self.asm.label());
         self.compare_at_look(scan.place, needle, member.at, next);
+        if let Some(walk) = &needle.walk {
+            self.judge_at_look(scan, needle, walk, next);
+            self.asm.bind(next);
+            return;
+        }
         self.settle(scan.place, int(needle.bytes.len()), needle.window, [next, again]);
         self.asm.bind(again);
         self.registers_again(scan.place, again);
@@ -134,6 +145,10 @@ impl Gen<'_> {
     fn last_literal(&mut self, set: &Set, scan: &mut Scan, member: Member) {
         let needle = &set.needles[member.word];
         self.compare_at_look(scan.place, needle, member.at, scan.resume);
+        if let Some(walk) = &needle.walk {
+            self.judge_at_look(scan, needle, walk, scan.resume);
+            return;
+        }
         let (len, window) = (int(needle.bytes.len()), needle.window);
         let known = scan.rests.iter().find(|rest| (rest.0, rest.1) == (len, window));
         let label = known.map_or_else(|| self.asm.label(), |rest| rest.2);
@@ -182,6 +197,44 @@ impl Gen<'_> {
             self.asm.emit(Alu::Sub.reg(R0, R0));
             self.store_slot(frame::KEY, R0);
         }
+    }
+
+    /// A literal with a walk is at [`BEGIN`]: is it a match? Goes on at `next`, whatever comes of it.
+    fn judge_at_look(&mut self, scan: &Scan, needle: &Needle, walk: &Walk, next: Label) {
+        let place = scan.place;
+        let back = self.asm.label();
+        self.say_of(Phase::Bounds, needle, "inside the scope and the window");
+        if place == Place::Window || self.scope_may_end_first() {
+            self.mov(R1, BEGIN);
+            self.add(R1, int(needle.bytes.len()));
+            self.load_slot(R0, place.high());
+            self.emit_branch(Jmp::Gt.reg(R1, R0, next));
+        }
+        self.mov(R1, BEGIN);
+        if place == Place::Window {
+            self.load_slot(R0, frame::WINDOW);
+            self.asm.emit(Alu::Add.reg(R1, R0));
+        }
+        self.load_slot(R0, frame::START);
+        if needle.window.offset > 0 {
+            self.add(R0, clamp(u64::from(needle.window.offset)));
+        }
+        self.emit_branch(Jmp::Lt.reg(R1, R0, next));
+        self.store_slot(frame::AT, R1);
+        let source = match place {
+            Place::Linear => Source::Linear { beyond: scan.beyond },
+            Place::Window => {
+                self.load_slot(frame::OFF, frame::WINDOW);
+                Source::Window
+            }
+        };
+        let exits = WalkExits { next: back, done: back, lost: scan.lost };
+        self.judge(needle, walk, source, exits);
+        self.say_of(Phase::Scan, needle, "on behind it");
+        self.join(back, &[], scan.lost);
+        self.base(place);
+        self.load_slot(POS, frame::LAUNDER);
+        self.goto(next);
     }
 
     /// A literal of `len` bytes is at [`BEGIN`]: does it count? Ends in `miss`, or where a match ends.

@@ -63,8 +63,9 @@ const LOOKS: (i32, i32) = (8, 32);
 const OFFSET_MAX: i32 = 0xf000;
 
 /// Slots of a table of 512 that do not lie under what every pass needs.
-pub(in crate::compiler) fn usable_slots(counters: bool, windows: bool) -> usize {
+pub(in crate::compiler) fn usable_slots(counters: bool, windows: bool, walks: bool) -> usize {
     let needed = match (counters, windows) {
+        _ if walks => frame::WALKS_FLOOR,
         (_, true) => frame::SCRATCH,
         (true, false) => frame::COUNTERS,
         (false, false) => frame::CTX,
@@ -116,6 +117,8 @@ struct Scan {
     /// Everything was looked at.
     end: Label,
     lost: Label,
+    /// What a walk needs lies behind the linear part: windows, from before the literal at `AT` on.
+    beyond: Label,
     /// What is done with a literal of some length, in some window, that is there.
     rests: Vec<(i32, Window, Label)>,
 }
@@ -167,10 +170,11 @@ impl Gen<'_> {
         self.fill_fingerprints(&set);
         match self.access {
             Access::Direct { rest } => {
-                let behind = self.linear_fingerprints(&set, exits);
+                let beyond = if rest { self.asm.label() } else { exits.lost };
+                let behind = self.linear_fingerprints(&set, beyond, exits);
                 self.asm.bind(behind);
                 if rest {
-                    self.fingerprints_of_rest(&set, exits);
+                    self.fingerprints_of_rest(&set, beyond, exits);
                 } else {
                     self.goto(exits.lost);
                 }
@@ -205,12 +209,13 @@ impl Gen<'_> {
     }
 
     fn usable_slots(&self) -> usize {
-        usable_slots(self.options.counters, self.has_windows())
+        let walks = self.lowered.needles.iter().any(|needle| needle.walk.is_some());
+        usable_slots(self.options.counters, self.has_windows(), walks)
     }
 
     /// Scan what of the scope lies in the linear part. Continues behind the code; the label is where
     /// to go if the scope goes on beyond.
-    fn linear_fingerprints(&mut self, set: &Set, exits: PassExits) -> Label {
+    fn linear_fingerprints(&mut self, set: &Set, beyond: Label, exits: PassExits) -> Label {
         let behind = self.asm.label();
         self.say(Phase::Scan, "the linear part");
         self.base(Place::Linear);
@@ -230,7 +235,7 @@ impl Gen<'_> {
         self.store_slot(frame::HIGH, HIGH);
         self.load_slot(POS, frame::START);
         self.launder(POS);
-        let end = self.scan_fingerprints(set, Place::Linear, exits.lost);
+        let end = self.scan_fingerprints(set, Place::Linear, [exits.lost, beyond]);
         self.say(Phase::Scan, "the linear part is done; was that all?");
         self.asm.bind(end);
         self.load_slot(R0, frame::END);
@@ -246,10 +251,19 @@ impl Gen<'_> {
     }
 
     /// The rest of a frame whose linear part ends at `HIGH`.
-    fn fingerprints_of_rest(&mut self, set: &Set, exits: PassExits) {
+    fn fingerprints_of_rest(&mut self, set: &Set, beyond: Label, exits: PassExits) {
         self.say(Phase::Scan, "the rest of the frame");
         // A literal may begin in the linear part and end behind it.
         self.load_slot(R1, frame::HIGH);
+        if self.asm.refers_to(beyond) {
+            let known = self.asm.label();
+            self.goto(known);
+            self.asm.bind(beyond);
+            self.load_slot(R1, frame::AT);
+            self.asm.bind(known);
+        } else {
+            self.asm.bind(beyond);
+        }
         self.add(R1, 1 - set.longest());
         self.load_slot(R0, frame::START);
         let inside = self.asm.label();
@@ -318,7 +332,7 @@ impl Gen<'_> {
         self.opaque_zero(POS, R0);
         self.asm.bind(copied);
         self.base(Place::Window);
-        let end = self.scan_fingerprints(set, Place::Window, exits.lost);
+        let end = self.scan_fingerprints(set, Place::Window, [exits.lost; 2]);
         self.say(Phase::Scan, "this window is finished");
         self.asm.bind(end);
         self.load_slot(R1, frame::WINDOW);
@@ -395,7 +409,7 @@ impl Gen<'_> {
     }
 
     /// Look at the bytes from `POS` to `HIGH`; the label is where to go on behind them.
-    fn scan_fingerprints(&mut self, set: &Set, place: Place, lost: Label) -> Label {
+    fn scan_fingerprints(&mut self, set: &Set, place: Place, [lost, beyond]: [Label; 2]) -> Label {
         let mut scan = Scan {
             place,
             head: self.asm.label(),
@@ -404,6 +418,7 @@ impl Gen<'_> {
             resume: self.asm.label(),
             end: self.asm.label(),
             lost,
+            beyond,
             rests: Vec::new(),
         };
         let hits = self.blocks(set, &scan);
