@@ -97,7 +97,8 @@ fn compile(all: &[Vec<u8>], target: &Target) -> Result<ProgramImage, Failure> {
         report: Matches::First,
         verdicts: Verdicts::default(),
     };
-    let options = Options { counters: false, fragments: false, strategy: None };
+    let options =
+        Options { counters: false, fragments: false, strategy: None, ..Options::default() };
     let compiled = compiler::compile(&matcher, Entry::Xdp, target, &options)?;
     Ok(compiled.image)
 }

@@ -236,7 +236,8 @@ fn compile(variant: Variant, class: &Class, target: &Target) -> Result<ProgramIm
     };
     let verdicts = Verdicts { on_match: Verdict::Drop, ..Verdicts::default() };
     let matcher = patterns.map(|patterns| Matcher { patterns, scope, report, verdicts });
-    let options = Options { counters: attached, fragments: attached, strategy: None };
+    let options =
+        Options { counters: attached, fragments: attached, strategy: None, ..Options::default() };
     let compiled = matcher.and_then(|m| compiler::compile(&m, entry, target, &options));
     match compiled {
         Ok(compiled) => Ok(compiled.image),

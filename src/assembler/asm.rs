@@ -213,6 +213,7 @@ impl Assembler {
             functions,
             contents: Vec::new(),
             licence: std::borrow::Cow::Borrowed(image::LICENCE),
+            tails: Vec::new(),
         };
         check::check(&image)?;
         Ok(image)

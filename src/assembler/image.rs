@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Insn, MapSpec, Origin, encode};
+use super::{Insn, MapKind, MapSpec, Origin, encode};
 
 /// Program types that Hardwire generates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,7 @@ pub struct ProgramImage {
     pub(super) functions: Vec<Function>,
     pub(super) contents: Vec<Contents>,
     pub(super) licence: Cow<'static, str>,
+    pub(super) tails: Vec<ProgramImage>,
 }
 
 impl ProgramImage {
@@ -136,6 +137,7 @@ impl ProgramImage {
             functions: parts.functions,
             contents: parts.contents,
             licence: parts.licence.into(),
+            tails: Vec::new(),
         }
     }
 
@@ -163,6 +165,7 @@ impl ProgramImage {
             functions: vec![Function { name: "main".to_owned(), slot: 0 }],
             contents: Vec::new(),
             licence: Cow::Borrowed(LICENCE),
+            tails: Vec::new(),
         }
     }
 
@@ -252,6 +255,45 @@ impl ProgramImage {
     /// What decides about GPL-only helpers.
     pub fn licence(&self) -> &str {
         &self.licence
+    }
+
+    /// The same program, which goes on in `tails` by tail calls: the one at position `n` is at index
+    /// `n` of the program array among its maps. All of them refer to the maps of this program.
+    ///
+    /// # Panics
+    ///
+    /// If there are tails and no program array with room for them, or one of them differs in its
+    /// maps, its type or in taking fragments, or has tails itself: that is a bug in the code
+    /// generator, and the kernel would refuse such a program array.
+    #[must_use]
+    pub fn with_tails(mut self, tails: Vec<Self>) -> Self {
+        let alike = |tail: &Self| {
+            tail.maps == self.maps
+                && tail.kind == self.kind
+                && tail.frags == self.frags
+                && tail.tails.is_empty()
+        };
+        assert!(tails.iter().all(alike), "programs of one program array are alike");
+        let room = self.tails_map().and_then(|map| usize::try_from(map.1.entries_max).ok());
+        assert!(tails.len() <= room.unwrap_or(0), "a program array has room for all tails");
+        self.tails = tails;
+        self
+    }
+
+    /// The programs that this one goes on in by tail calls; they share its maps.
+    pub fn tails(&self) -> &[Self] {
+        &self.tails
+    }
+
+    /// The program array that holds the [`tails`](Self::tails), with its index; the first one, if
+    /// there are several.
+    pub fn tails_map(&self) -> Option<(usize, &MapSpec)> {
+        self.maps.iter().enumerate().find(|(_, map)| map.kind == MapKind::ProgArray)
+    }
+
+    /// This program and its [`tails`](Self::tails), in the order in which they run.
+    pub fn programs(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(&self.tails)
     }
 
     /// The slots as the kernel takes them, little endian. Map references still hold indices

@@ -67,6 +67,9 @@ pub struct Target {
     /// Pointer arithmetic with variables, as the verifier allows it with `CAP_PERFMON` (or
     /// `CAP_SYS_ADMIN`). Without it the direct scan is refused.
     pub perfmon: bool,
+    /// Tail calls in programs that have functions, so that a search may be several programs.
+    /// Linux 5.10, where programs become machine code.
+    pub tail_calls: bool,
     /// Most instructions a program may have on this target, in slots of 8 bytes.
     ///
     /// 4096 without `CAP_BPF`, one million with it since Linux 5.2. This bounds the *program*; the
@@ -88,6 +91,7 @@ impl Target {
             gotol: since(6, 6),
             xdp_frags: since(5, 18),
             perfmon: true,
+            tail_calls: since(5, 10),
             slots_max: if since(5, 2) { 1_000_000 } else { 4096 },
         }
     }

@@ -93,6 +93,16 @@ pub enum CompileError {
         /// The target's limit, in slots.
         limit: usize,
     },
+    /// More programs than tail calls join.
+    #[error(
+        "the search needs {needed} programs or more, joined by tail calls; the limit is {limit}"
+    )]
+    TooManyPrograms {
+        /// How many it came to.
+        needed: usize,
+        /// [`PROGRAMS_MAX`](super::chain::PROGRAMS_MAX).
+        limit: usize,
+    },
     /// The strategy that was asked for cannot do this.
     #[error("strategy {strategy} cannot search pattern {id}: {why}")]
     Strategy {
@@ -152,6 +162,7 @@ impl CompileError {
             | Self::TooManyPositions { .. }
             | Self::TooManyPatterns { .. }
             | Self::ProgramTooLarge { .. }
+            | Self::TooManyPrograms { .. }
             | Self::Strategy { .. }
             | Self::Target { .. }
             | Self::Automaton { .. }
@@ -170,6 +181,7 @@ impl CompileError {
             Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
+            Self::TooManyPrograms { .. } => Some("search for fewer or shorter patterns at once"),
             Self::Strategy { .. } => Some("leave --strategy away: then one is chosen that can"),
             Self::Target { .. } => {
                 Some("compile for a newer kernel, or search for fewer or shorter patterns")

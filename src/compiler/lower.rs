@@ -131,6 +131,13 @@ pub struct Lowered {
     pub counts: Vec<Count>,
 }
 
+impl Lowered {
+    /// How many things are looked for: needles and automata.
+    pub fn parts(&self) -> usize {
+        self.needles.len() + self.scans.len()
+    }
+}
+
 /// Lower the patterns of `matcher`, for a strategy if one is asked for.
 ///
 /// # Errors

@@ -9,6 +9,7 @@
 pub mod analysis;
 pub mod automaton;
 pub mod byte_rank;
+pub mod chain;
 mod codegen;
 pub mod error;
 pub mod estimate;
@@ -32,6 +33,7 @@ pub mod strategy;
 
 use crate::assembler::{ProgramImage, Target};
 
+pub use chain::Piece;
 pub use error::CompileError;
 pub use estimate::Estimate;
 pub use lower::Lowered;
@@ -57,11 +59,14 @@ pub struct Options {
     pub fragments: bool,
     /// How to search; `None` lets the plan choose.
     pub strategy: Option<Strategy>,
+    /// Split the search over at least so many programs, joined by tail calls, as far as the target
+    /// has them and there is something to split. 1 is right but for tests: more only cost time.
+    pub programs_min: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { counters: true, fragments: true, strategy: None }
+        Self { counters: true, fragments: true, strategy: None, programs_min: 1 }
     }
 }
 
@@ -70,15 +75,49 @@ impl Default for Options {
 pub struct Compiled {
     /// What is loaded.
     pub image: ProgramImage,
-    /// What it searches.
+    /// What it searches; without what its tails do.
     pub lowered: Lowered,
     /// How it searches, and why so.
     pub plan: Plan,
     /// What it is expected to cost the verifier.
     pub estimate: Estimate,
+    /// The programs that it goes on in by tail calls, where one would pass a limit of the target: in
+    /// the order of [`ProgramImage::tails`]. Mostly none.
+    pub tails: Vec<Piece>,
 }
 
-/// Compile `matcher` into one program.
+/// One program of those that are loaded together.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Its instructions.
+    pub image: &'a ProgramImage,
+    /// What it searches.
+    pub lowered: &'a Lowered,
+    /// How, and why so.
+    pub plan: &'a Plan,
+    /// What it is expected to cost the verifier.
+    pub estimate: &'a Estimate,
+}
+
+impl Compiled {
+    /// The programs in the order in which they run: one, or the first and its tails.
+    pub fn programs(&self) -> impl Iterator<Item = Part<'_>> {
+        let Self { image, lowered, plan, estimate, tails } = self;
+        let tails = tails.iter().zip(image.tails()).map(|(piece, image)| {
+            let Piece { lowered, plan, estimate } = piece;
+            Part { image, lowered, plan, estimate }
+        });
+        [Part { image, lowered, plan, estimate }].into_iter().chain(tails)
+    }
+
+    /// Slots of all programs together.
+    pub fn slot_count(&self) -> u64 {
+        self.image.programs().map(|image| u64::from(image.slot_count())).sum()
+    }
+}
+
+/// Compile `matcher` into a program, or into several joined by tail calls if one would pass a limit
+/// of the target; see [`chain`].
 ///
 /// # Errors
 ///
@@ -107,10 +146,7 @@ pub fn compile(
         }
     }
     let lowered = lower::lower(matcher, options.strategy)?;
-    let plan = plan::choose(&lowered, entry, target, options)?;
-    let image = codegen::generate(matcher, &lowered, entry, target, options, &plan)?;
-    let estimate = Estimate::new(matcher, &lowered, entry, target, &plan, &image);
-    Ok(Compiled { image, lowered, plan, estimate })
+    chain::compile(matcher, lowered, entry, target, options)
 }
 
 #[cfg(test)]
@@ -128,7 +164,7 @@ mod tests {
             report: ir::Report::First,
             verdicts: ir::Verdicts::default(),
         };
-        let target = Target { slots_max: 500, ..Target::newest() };
+        let target = Target { slots_max: 500, tail_calls: false, ..Target::newest() };
         let error = compile(&matcher, Entry::Xdp, &target, &Options::default());
         let error = error.expect_err("too large");
         assert!(matches!(error, CompileError::ProgramTooLarge { limit: 500, .. }), "{error:?}");

@@ -124,7 +124,7 @@ const PAIRS_MAX: usize = 4;
 pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
 /// Most instructions that loops with a counter may be expected to cost the verifier, of the million
 /// that it processes; the estimate is right within a tenth where it is near.
-const COUNTED_PROCESSED_MAX: u64 = 950_000;
+pub(super) const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
     /// A short name of the strategy: `pair-swar`, `window-multiply`, `fingerprint`, `gram-set`,

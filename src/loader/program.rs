@@ -68,6 +68,10 @@ pub struct LoadOptions {
 
 /// A program in the kernel, with the maps of its image. Dropping it gives up our hold on it; what
 /// it is attached to keeps it.
+///
+/// If it goes on in others by tail calls ([`tails`](Self::tails)), these are its own. They are there
+/// as long as anybody has a descriptor of the program array: the kernel empties it then, whatever still
+/// runs the first program. The guards of [`link`](super::link) keep one.
 #[derive(Debug)]
 pub struct Program {
     fd: OwnedFd,
@@ -75,8 +79,19 @@ pub struct Program {
     prog_type: u32,
     frags: bool,
     maps: Vec<Map>,
+    tails: Vec<Program>,
     stats: Option<Box<VerifierStats>>,
     without_types: Option<NoTypes>,
+}
+
+/// What somebody needs to keep who has a program run.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The program.
+    pub(super) program: OwnedFd,
+    /// The array of its tails, which is emptied when the last descriptor is closed.
+    #[expect(dead_code, reason = "held, not used")]
+    tails: Option<OwnedFd>,
 }
 
 /// Why a program was loaded without types and lines, although it has them.
@@ -93,17 +108,40 @@ pub enum NoTypes {
 
 impl Program {
     /// Create the maps of `image`, put their descriptors into a copy of its instructions, and have
-    /// the kernel verify and load them.
+    /// the kernel verify and load them; the same for its tails, which share the maps.
     ///
     /// # Errors
     ///
-    /// [`LoadError`]; nothing is left behind.
+    /// [`LoadError`], of the program that is named; nothing is left behind.
     pub fn load(image: &ProgramImage, options: &LoadOptions) -> Result<Self, LoadError> {
-        let name = program_name(image)?;
-        let licence = licence(image)?;
+        // Before any map is made: a name is checked quickly.
+        program_name(image)?;
         let maps = create_maps(image)?;
         fill(image, &maps)?;
-        let slots = patch(image, &maps)?;
+        let mut program = Self::load_with(image, &maps, options)?;
+        let tails = image.tails().iter();
+        program.tails =
+            tails.map(|tail| Self::load_with(tail, &maps, options)).collect::<Result<_, _>>()?;
+        if let Some((at, _)) = image.tails_map() {
+            let fail = |source| LoadError::Map { name: image.name().to_owned(), source };
+            for (index, tail) in (0_u32..).zip(&program.tails) {
+                let fd = std::os::fd::AsRawFd::as_raw_fd(&tail.fd).to_ne_bytes();
+                maps[at].update(&index.to_ne_bytes(), &fd, Update::Any).map_err(fail)?;
+            }
+        }
+        program.maps = maps;
+        Ok(program)
+    }
+
+    /// Load `image` alone, with maps that are there.
+    fn load_with(
+        image: &ProgramImage,
+        maps: &[Map],
+        options: &LoadOptions,
+    ) -> Result<Self, LoadError> {
+        let name = program_name(image)?;
+        let licence = licence(image)?;
+        let slots = patch(image, maps)?;
         let mut without_types = None;
         let types = if options.without_types {
             None
@@ -125,14 +163,15 @@ impl Program {
             name: image.name().to_owned(),
             prog_type: image.kind().id(),
             frags: image.frags(),
-            maps,
+            maps: Vec::new(),
+            tails: Vec::new(),
             stats: if options.log { attempt.stats().map(Box::new) } else { None },
             without_types,
         })
     }
 
-    /// What verifying `image` takes, from loading it once with a log of numbers; nothing if it does
-    /// not load.
+    /// What verifying `image` takes, without its tails, from loading it once with a log of numbers;
+    /// nothing if it does not load.
     pub fn measure(image: &ProgramImage) -> Option<VerifierStats> {
         let name = program_name(image).ok()?;
         let licence = licence(image).ok()?;
@@ -157,6 +196,7 @@ impl Program {
             prog_type: info.prog_type,
             frags: false,
             maps: Vec::new(),
+            tails: Vec::new(),
             stats: None,
             without_types: None,
         })
@@ -197,6 +237,27 @@ impl Program {
     /// Its maps, in the order of the image.
     pub fn maps(&self) -> &[Map] {
         &self.maps
+    }
+
+    /// The programs that it goes on in by tail calls, in order. They have no [`maps`](Self::maps) of
+    /// their own.
+    pub fn tails(&self) -> &[Self] {
+        &self.tails
+    }
+
+    /// This program and its tails, in the order in which they run.
+    pub fn programs(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(&self.tails)
+    }
+
+    /// Descriptors of our own of the program and, if it has tails, of what keeps them there.
+    pub(super) fn held(&self) -> io::Result<Held> {
+        let array = self.maps.iter().find(|map| map.spec().kind == MapKind::ProgArray);
+        let array = array.filter(|_| !self.tails.is_empty());
+        Ok(Held {
+            program: self.fd.try_clone()?,
+            tails: array.map(|map| map.as_fd().try_clone_to_owned()).transpose()?,
+        })
     }
 
     /// What verifying it took, if [`LoadOptions::log`] asked for it.

@@ -66,7 +66,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine for `image`, with its maps, which hold nothing but the image's contents.
+    /// A machine for `image`, with its maps, which hold nothing but the image's contents, and with
+    /// its tails where its tail calls find them.
     ///
     /// # Errors
     ///
@@ -75,6 +76,11 @@ impl Machine {
         let mut machine = Self::from_insns(image.insns(), image.maps())?;
         machine.contents = image.contents().to_vec();
         machine.reset_maps();
+        if let Some((map, _)) = image.tails_map() {
+            for (index, tail) in (0..).zip(image.tails()) {
+                machine.set_tail_call(map, index, tail.insns())?;
+            }
+        }
         Ok(machine)
     }
 

@@ -5,6 +5,7 @@
 //! `KERNEL_TESTS=required` turns it into a failure.
 
 mod borders;
+mod chains;
 mod expressions;
 mod frames;
 mod frequency;

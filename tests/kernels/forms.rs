@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use hardwire::{
-    assembler::{KernelVersion, Target},
+    assembler::{KernelVersion, ProgramImage, Target},
     compiler::{
         self, CompileError, Compiled, Entry, Options,
         ir::{
@@ -67,7 +67,7 @@ pub(crate) struct Refused {
 /// A program that the kernel took.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Loaded {
-    /// Its slots.
+    /// Its slots; of all programs, if there are several.
     pub(crate) slots: u32,
     /// Instructions that the verifier processed.
     pub(crate) processed: Option<u64>,
@@ -198,7 +198,9 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let compiled = match compile(form, target) {
         Ok(compiled) => compiled,
         Err(e) => {
-            row.refused = refused(matches!(e, CompileError::Target { .. }), &e);
+            let limit =
+                matches!(e, CompileError::Target { .. } | CompileError::TooManyPrograms { .. });
+            row.refused = refused(limit, &e);
             return row;
         }
     };
@@ -217,11 +219,13 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     // Verifying takes seconds where loops are counted: a second time only for kernels before 5.16,
     // which do not remember what it took.
-    let verified = kernel.program().info().ok().and_then(|info| info.verified_insns);
-    let processed = verified
-        .map(u64::from)
-        .or_else(|| Program::measure(image).and_then(|stats| stats.processed));
-    let loaded = Loaded { slots: image.slot_count(), processed, load_ms, ..Loaded::default() };
+    let verified = |program: &Program| program.info().ok()?.verified_insns.map(u64::from);
+    let measured = |image| Program::measure(image).and_then(|stats| stats.processed);
+    let of_all = kernel.program().programs().zip(image.programs());
+    let processed =
+        of_all.map(|(program, image)| verified(program).or_else(|| measured(image))).sum();
+    let slots = image.programs().map(ProgramImage::slot_count).sum();
+    let loaded = Loaded { slots, processed, load_ms, ..Loaded::default() };
     let frags = image.frags();
     let mut asked = Asked { form, target, frags, running, kernel, vm, loaded, wrong: Vec::new() };
     for frame in frames(&form.matcher) {

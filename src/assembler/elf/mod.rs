@@ -63,6 +63,12 @@ pub enum ElfError {
         /// Bytes that it holds.
         bytes: usize,
     },
+    /// What fills a program array is said by relocations of data, which are not written here.
+    #[error("{programs} programs joined by tail calls; an object of one program is written")]
+    Tails {
+        /// How many there are.
+        programs: usize,
+    },
     /// Symbols have names of their own.
     #[error("two of the object's functions and maps are called {name:?}")]
     Name {
@@ -99,6 +105,9 @@ pub const fn section_name(kind: ProgramKind, frags: bool) -> &'static str {
 pub fn write(image: &ProgramImage) -> Result<Vec<u8>, ElfError> {
     if let Some(Contents { map, bytes }) = image.contents().first() {
         return Err(ElfError::Contents { map: *map, bytes: bytes.len() });
+    }
+    if !image.tails().is_empty() {
+        return Err(ElfError::Tails { programs: 1 + image.tails().len() });
     }
     let mut types = ProgramTypes::of(image);
     let code = Code::of(image, types.functions())?;

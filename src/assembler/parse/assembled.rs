@@ -77,6 +77,7 @@ impl Assembled {
             functions,
             contents: self.contents,
             licence: self.licence.map_or(image::LICENCE.into(), Into::into),
+            tails: Vec::new(),
         })
     }
 }

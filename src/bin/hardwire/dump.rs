@@ -102,16 +102,22 @@ impl DumpOptions {
         output: &mut Output,
     ) -> Result<(), Failure> {
         let text = match form {
-            Form::Raw => return self.write_bytes(&emit::raw(image), output),
+            Form::Raw | Form::Hex => {
+                holds_one(image, form)?;
+                if form == Form::Raw {
+                    return self.write_bytes(&emit::raw(image), output);
+                }
+                emit::hex(image)
+            }
             Form::Elf => {
+                holds_one(image, form)?;
                 let object = elf::write(image)
                     .map_err(|error| Problem::because("no object can say this", &error))?;
                 return self.write_bytes(&object, output);
             }
-            Form::Listing => self.listing(image, output).to_string(),
-            Form::Hex => emit::hex(image),
-            Form::C => emit::c(image),
-            Form::Dot => dot::dot(image),
+            Form::Listing => each(image, |one| self.listing(one, output).to_string()),
+            Form::C => each(image, emit::c),
+            Form::Dot => each(image, dot::dot),
             Form::Json => serde_json::to_string(&as_json(image, more))
                 .map(|text| text + "\n")
                 .map_err(|error| Problem::because("cannot write JSON", &error))?,
@@ -134,6 +140,24 @@ impl DumpOptions {
     }
 }
 
+/// The text of a program and of its tails, one after the other.
+fn each(image: &ProgramImage, text: impl Fn(&ProgramImage) -> String) -> String {
+    image.programs().map(text).collect::<Vec<_>>().join("\n")
+}
+
+/// Is `image` one program, as this form wants it?
+fn holds_one(image: &ProgramImage, form: Form) -> Result<(), Failure> {
+    let programs = image.programs().count();
+    if programs == 1 {
+        return Ok(());
+    }
+    let name = form.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
+    let problem = Problem::new(format!(
+        "--emit {name} holds one program, and this search is {programs}, joined by tail calls"
+    ));
+    Err(problem.hint("use --emit listing, json, c or dot, or search for fewer patterns").into())
+}
+
 fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
     let mut all = Map::new();
     all.insert("name".to_owned(), image.name().into());
@@ -146,6 +170,10 @@ fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
     let functions = image.functions().iter().map(|f| json!({ "name": f.name, "slot": f.slot }));
     all.insert("functions".to_owned(), functions.collect());
     all.insert("instructions".to_owned(), instructions_as_json(image));
+    if !image.tails().is_empty() {
+        let tails = image.tails().iter().map(|tail| as_json(tail, Map::new()));
+        all.insert("tails".to_owned(), tails.collect());
+    }
     all.into()
 }
 

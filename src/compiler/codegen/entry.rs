@@ -19,7 +19,8 @@ const SKB_LEN: i16 = 0;
 
 impl Gen<'_> {
     /// `r6` = context, `r8` = frame length, `r7` = a zero that the verifier does not know; with
-    /// direct access also `r2` = data and `r3` = end of the linear part.
+    /// direct access also `r2` = data and `r3` = end of the linear part. In a program that others go
+    /// on in only `r6`; the frame is counted already.
     pub(super) fn entry(&mut self) {
         self.say(Phase::Entry, "context");
         self.mov(R6, R1);
@@ -38,11 +39,12 @@ impl Gen<'_> {
             self.return_without_counting();
             self.asm.bind(there);
             self.store_pointer(frame::COUNTERS, R0);
-            self.count(Counter::Frames);
-            let bytes = Self::counter_offset(Counter::Bytes);
-            self.asm.emit(Size::DW.load(R1, R0, bytes));
-            self.asm.emit(Alu::Add.reg(R1, CURSOR_END));
-            self.asm.emit(Size::DW.store(R0, bytes, R1));
+            if self.place.number == 0 {
+                self.count_frame();
+            }
+        }
+        if self.place.number > 0 {
+            return; // passes that are not the first fetch all that they need
         }
         if let Access::Direct { .. } = self.access {
             self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
@@ -54,6 +56,15 @@ impl Gen<'_> {
         } else {
             self.opaque_zero(R7, R0);
         }
+    }
+
+    /// One more frame, and its bytes.
+    fn count_frame(&mut self) {
+        self.count(Counter::Frames);
+        let bytes = Self::counter_offset(Counter::Bytes);
+        self.asm.emit(Size::DW.load(R1, R0, bytes));
+        self.asm.emit(Alu::Add.reg(R1, CURSOR_END));
+        self.asm.emit(Size::DW.store(R0, bytes, R1));
     }
 
     fn frame_length(&mut self) {

@@ -5,6 +5,7 @@
 //! function of its arguments; the bytes of the patterns become immediates.
 
 mod bounds;
+mod chain;
 mod confirm;
 mod direct;
 mod entry;
@@ -41,9 +42,21 @@ pub(super) const WINDOW_BYTES: i32 = 4096;
 /// Bytes of scratch behind a window that a block may read (stale, never believed).
 const SCRATCH_SLACK: i32 = 256;
 
+/// Which program of how many is generated: they share maps, and each goes on in the next.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// Counted from 0.
+    pub(super) number: usize,
+    /// How many there are.
+    pub(super) count: usize,
+    /// What all of them search together: scratch memory is the same for each.
+    pub(super) whole: &'a Lowered,
+}
+
 /// The state of one generation.
 pub(super) struct Gen<'a> {
     asm: Assembler,
+    place: Place<'a>,
     matcher: &'a Matcher,
     lowered: &'a Lowered,
     entry: Entry,
@@ -53,6 +66,7 @@ pub(super) struct Gen<'a> {
     counters: Option<i32>,
     hits: Option<i32>,
     scratch: Option<i32>,
+    links: Option<chain::Links>,
     exits: Exits,
     note: Label,
     /// Does a pass need all of the stack, so that functions can have none of it?
@@ -81,6 +95,7 @@ struct PassExits {
 
 /// Generate the program that `plan` describes.
 pub(super) fn generate(
+    place: Place<'_>,
     matcher: &Matcher,
     lowered: &Lowered,
     entry: Entry,
@@ -92,7 +107,11 @@ pub(super) fn generate(
         Entry::Xdp => ProgramKind::Xdp,
         Entry::SocketFilter => ProgramKind::SocketFilter,
     };
-    let mut asm = Assembler::new("hardwire", kind);
+    let name = match place.number {
+        0 => "hardwire".to_owned(),
+        number => format!("hardwire_{}", number + 1),
+    };
+    let mut asm = Assembler::new(&name, kind);
     let exits = Exits {
         matched: asm.label(),
         missed: asm.label(),
@@ -102,6 +121,7 @@ pub(super) fn generate(
     let note = asm.label();
     let mut generation = Gen {
         asm,
+        place,
         matcher,
         lowered,
         entry,
@@ -111,6 +131,7 @@ pub(super) fn generate(
         counters: None,
         hits: None,
         scratch: None,
+        links: None,
         exits,
         note,
         stack_is_full: plan.passes.iter().any(Pass::fills_stack),
@@ -121,9 +142,14 @@ pub(super) fn generate(
     generation.asm.set_frags(entry == Entry::Xdp && generation.has_windows());
     generation.maps();
     generation.entry();
-    generation.scope();
-    generation.gates(&plan.gates);
-    generation.passes(&plan.passes, plan.gates.is_empty());
+    if place.number == 0 {
+        generation.scope();
+        generation.gates(&plan.gates);
+    } else {
+        generation.take_over();
+    }
+    let fresh = place.number == 0 && plan.gates.is_empty();
+    generation.passes(&plan.passes, fresh);
     generation.exits();
     Ok(generation.asm.finish(target)?)
 }
@@ -161,6 +187,7 @@ impl Gen<'_> {
             };
             self.scratch = Some(self.asm.map(spec));
         }
+        self.links_between_programs();
     }
 
     /// Is scratch memory used at all?
@@ -173,7 +200,9 @@ impl Gen<'_> {
 
     /// Is there more to search, so that one found or one lost part does not decide?
     fn several(&self) -> bool {
-        self.out_of_order || self.lowered.needles.len() + self.lowered.scans.len() > 1
+        self.place.count > 1
+            || self.out_of_order
+            || self.lowered.needles.len() + self.lowered.scans.len() > 1
     }
 
     /// Does the end of the search ask whether anything was found on the way?
@@ -185,8 +214,9 @@ impl Gen<'_> {
 
     /// The longest literal, in bytes; 1 if there is none.
     fn longest(&self) -> i32 {
-        let required = self.lowered.scans.iter().filter_map(|scan| scan.required.as_ref());
-        let needles = self.lowered.needles.iter().chain(required);
+        let whole = self.place.whole;
+        let required = whole.scans.iter().filter_map(|scan| scan.required.as_ref());
+        let needles = whole.needles.iter().chain(required);
         let longest = needles.map(|needle| needle.bytes.len()).max().unwrap_or(1);
         int(longest)
     }
@@ -198,7 +228,7 @@ impl Gen<'_> {
 
     /// Scratch memory, in bytes.
     fn scratch_bytes(&self) -> i32 {
-        let walks = self.lowered.needles.iter().any(|needle| needle.walk.is_some());
+        let walks = self.place.whole.needles.iter().any(|needle| needle.walk.is_some());
         self.window_scratch_bytes() + if walks { walk::SCRATCH_BYTES } else { 0 }
     }
 
@@ -247,6 +277,10 @@ impl Gen<'_> {
             if !self.asm.refers_to(exits.done) {
                 return; // this one always matches: nothing behind it is reached
             }
+        }
+        if self.place.number + 1 < self.place.count {
+            self.hand_over();
+            return;
         }
         self.say(Phase::Verdict, "end of the search");
         if self.collects() {

@@ -159,6 +159,14 @@ pub static PERFMON: Feature = Feature::new(
     Depends::Privilege,
     || probes::loads(ProgramKind::SocketFilter, probes::pointer_difference),
 );
+/// Tail calls beside functions.
+pub static TAIL_CALLS: Feature = Feature::new(
+    "tail_calls",
+    "tail calls in programs with functions: sets too large for one program",
+    (5, 10),
+    Depends::Configuration,
+    || probes::loads(ProgramKind::SocketFilter, probes::tail_call_beside_a_function),
+);
 /// Ring buffers.
 pub static RINGBUF: Feature =
     Feature::new("ringbuf", "ring buffers for events", (5, 8), Depends::Release, || {
@@ -251,7 +259,7 @@ pub static LSM: Feature = Feature::new(
 );
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 19] = [
+pub static ALL: [&Feature; 20] = [
     &ISA_V3,
     &ISA_V4,
     &BOUNDED_LOOPS,
@@ -260,6 +268,7 @@ pub static ALL: [&Feature; 19] = [
     &PERFMON,
     &XDP_FRAGS,
     &XDP_LINK,
+    &TAIL_CALLS,
     &RINGBUF,
     &BATCH,
     &BATCH_PER_CPU,
@@ -343,6 +352,7 @@ pub fn target() -> Result<Target, ProbeError> {
         gotol: GOTOL.support().is_yes(),
         xdp_frags: XDP_FRAGS.support().is_yes(),
         perfmon: PERFMON.support().is_yes(),
+        tail_calls: TAIL_CALLS.support().is_yes(),
         slots_max: if bpf { newest.slots_max } else { 4096 },
     })
 }

@@ -8,7 +8,7 @@ use super::Support;
 use crate::{
     assembler::{
         Alu, Assembler, Branch, Helper, Insn, Jmp, MapKind, MapSpec, ProgramImage, ProgramKind,
-        Reg::{R0, R1, R2, R3, R4, R10},
+        Reg::{R0, R1, R2, R3, R4, R6, R10},
         Size, Target, Width,
         insn::{Bits, Callee},
     },
@@ -152,6 +152,22 @@ pub(super) fn pointer_difference(asm: &mut Assembler) {
     asm.emit(Alu::Add.imm(R2, -8));
     asm.emit(Alu::Mov.reg(R3, R10));
     asm.emit(Alu::Sub.reg(R3, R2));
+}
+
+/// A function that is called, and a tail call: architectures whose machine code cannot have both
+/// refuse it, as kernels before 5.10 do.
+pub(super) fn tail_call_beside_a_function(asm: &mut Assembler) {
+    let function = asm.label();
+    let map = asm.map(spec(MapKind::ProgArray, 4, 4, 1));
+    asm.emit(Alu::Mov.reg(R6, R1));
+    asm.emit(Branch::call(function));
+    asm.emit(Alu::Mov.reg(R1, R6));
+    asm.load_map(R2, map);
+    asm.emit(Alu::Mov.imm(R3, 0));
+    asm.emit(Insn::call(Helper::TailCall));
+    asm.emit(Alu::Mov.imm(R0, 0));
+    asm.emit(Insn::exit());
+    asm.function("called", function);
 }
 
 fn spec(kind: MapKind, key_bytes: u32, value_bytes: u32, entries_max: u32) -> MapSpec {

@@ -10,7 +10,7 @@ use super::LinkError;
 use crate::loader::{Program, sys::sockopt};
 
 /// Make `program` the filter of `socket`; an earlier one is replaced. Packets that are already
-/// queued stay.
+/// queued stay. Keep `program` as long as the filter if it has [`tails`](Program::tails).
 ///
 /// # Errors
 ///

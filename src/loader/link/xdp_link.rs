@@ -10,7 +10,7 @@ use std::{
 
 use super::{LinkError, XdpMode, error};
 use crate::{
-    loader::{Program, sys},
+    loader::{Program, program::Held, sys},
     netlink::{Link, Socket, XdpAttachment},
 };
 
@@ -20,8 +20,8 @@ pub struct XdpLink {
     fd: OwnedFd,
     interface: String,
     mode: XdpMode,
-    /// Our own descriptor of the program that the link runs: what a replacement expects to find.
-    program: OwnedFd,
+    /// Our own descriptors of the program that the link runs: what a replacement expects to find.
+    program: Held,
 }
 
 /// What the kernel says about a link.
@@ -105,7 +105,7 @@ impl XdpLink {
     /// `ENOLINK` if it is detached or the interface is gone. What was attached stays.
     pub fn replace(&mut self, program: &Program) -> Result<(), LinkError> {
         let kept = keep(program)?;
-        sys::link::update(self.as_fd(), program.as_fd(), Some(self.program.as_fd()))
+        sys::link::update(self.as_fd(), program.as_fd(), Some(self.program.program.as_fd()))
             .map_err(|cause| self.fail(error::REPLACE, cause))?;
         self.program = kept;
         Ok(())
@@ -142,9 +142,9 @@ impl AsFd for XdpLink {
     }
 }
 
-/// A descriptor of our own.
-fn keep(program: &Program) -> Result<OwnedFd, LinkError> {
-    program.as_fd().try_clone_to_owned().map_err(|source| LinkError::Program {
+/// Descriptors of our own.
+fn keep(program: &Program) -> Result<Held, LinkError> {
+    program.held().map_err(|source| LinkError::Program {
         action: "keep a descriptor of",
         program: program.name().to_owned(),
         source,

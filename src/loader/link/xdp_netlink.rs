@@ -3,14 +3,11 @@
 //! What is attached this way outlives the process, so the guard matters: dropping it detaches. A
 //! detach names our program as the expected one, so that it never removes somebody else's.
 
-use std::{
-    mem,
-    os::fd::{AsFd, OwnedFd},
-};
+use std::{mem, os::fd::AsFd};
 
 use super::LinkError;
 use crate::{
-    loader::Program,
+    loader::{Program, program::Held},
     netlink::{Link, NetlinkError, OnOccupied, Socket, XdpAttachment, XdpMode},
 };
 
@@ -31,8 +28,8 @@ pub struct XdpNetlink {
     socket: Socket,
     link: Link,
     mode: XdpMode,
-    /// Our own descriptor of what is attached: what a detach or replacement expects to find.
-    program: OwnedFd,
+    /// Our own descriptors of what is attached: what a detach or replacement expects to find.
+    program: Held,
     program_id: u32,
     attached: bool,
 }
@@ -98,7 +95,7 @@ impl XdpNetlink {
     /// [`LinkError`]; `EEXIST` if ours is not attached any more. What was attached stays.
     pub fn replace(&mut self, program: &Program) -> Result<(), LinkError> {
         let (fd, program_id) = own(program)?;
-        let expected = OnOccupied::Replace(self.program.as_fd());
+        let expected = OnOccupied::Replace(self.program.program.as_fd());
         let done = self.socket.attach_xdp(&self.link, program.as_fd(), self.mode, expected);
         if let Err(error) = done {
             return Err(explain(&mut self.socket, &self.link, error));
@@ -118,13 +115,15 @@ impl XdpNetlink {
         self.detach_now()
     }
 
-    /// Leave the program where it is: it stays after the process has ended.
+    /// Leave the program where it is: it stays after the process has ended. Its tails, if it has
+    /// any, do not: they go with the last [`Program`] or guard that has them, and then frames are
+    /// counted as unsearched that they would have searched.
     pub fn keep(mut self) {
         self.attached = false;
     }
 
     fn detach_now(&mut self) -> Result<Detached, LinkError> {
-        let expected = Some(self.program.as_fd());
+        let expected = Some(self.program.program.as_fd());
         match self.socket.detach_xdp(&self.link, self.mode, expected) {
             Ok(()) => Ok(Detached::Done),
             Err(NetlinkError::UnknownIndex { .. } | NetlinkError::UnknownName { .. }) => {
@@ -144,12 +143,12 @@ impl Drop for XdpNetlink {
     }
 }
 
-/// A descriptor of our own and the id.
-fn own(program: &Program) -> Result<(OwnedFd, u32), LinkError> {
+/// Descriptors of our own and the id.
+fn own(program: &Program) -> Result<(Held, u32), LinkError> {
     let fail = |action| {
         move |source| LinkError::Program { action, program: program.name().to_owned(), source }
     };
-    let fd = program.as_fd().try_clone_to_owned().map_err(fail("keep a descriptor of"))?;
+    let fd = program.held().map_err(fail("keep a descriptor of"))?;
     let info = program.info().map_err(fail("ask about"))?;
     Ok((fd, info.id))
 }

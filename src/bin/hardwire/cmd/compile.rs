@@ -3,7 +3,7 @@
 use clap::Args;
 use hardwire::assembler::Target;
 use hardwire::compiler::estimate::Share;
-use hardwire::compiler::{self, Compiled};
+use hardwire::compiler::{self, Compiled, Estimate, Part};
 use serde_json::{Map, Value, json};
 
 use crate::Ending;
@@ -62,7 +62,14 @@ fn beside_the_image(compiled: &Compiled, target: &Target) -> Map<String, Value> 
 
 /// What the program is expected to cost the verifier.
 pub(crate) fn cost_as_json(compiled: &Compiled) -> Value {
-    let estimate = &compiled.estimate;
+    let mut cost = cost_of_one(&compiled.estimate);
+    if !compiled.tails.is_empty() {
+        cost["tails"] = compiled.tails.iter().map(|tail| cost_of_one(&tail.estimate)).collect();
+    }
+    cost
+}
+
+fn cost_of_one(estimate: &Estimate) -> Value {
     let share = |share: Share| json!({ "estimate": share.value, "limit": share.limit });
     json!({
         "slots": share(estimate.slots),
@@ -74,9 +81,17 @@ pub(crate) fn cost_as_json(compiled: &Compiled) -> Value {
 
 /// The plan and what it costs.
 pub(crate) fn plan_as_json(compiled: &Compiled) -> Value {
-    json!({
-        "strategy": compiled.plan.strategy(),
-        "why": compiled.plan.why,
-        "slots": compiled.image.slot_count(),
-    })
+    let one = |part: Part<'_>| {
+        json!({
+            "strategy": part.plan.strategy(),
+            "why": part.plan.why,
+            "slots": part.image.slot_count(),
+        })
+    };
+    let mut programs = compiled.programs().map(one);
+    let mut plan = programs.next().unwrap_or_default();
+    if !compiled.tails.is_empty() {
+        plan["tails"] = programs.collect();
+    }
+    plan
 }

@@ -11,7 +11,7 @@ use hardwire::compiler::frequency::gate::{Gate, Means};
 use hardwire::compiler::frequency::lanes::Lanes;
 use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
 use hardwire::compiler::plan::{Access, Pass};
-use hardwire::compiler::{self, Compiled, Entry, Estimate};
+use hardwire::compiler::{self, Compiled, Entry, Estimate, Lowered};
 use serde_json::{Value, json};
 
 use super::compile::{cost_as_json, plan_as_json};
@@ -143,19 +143,22 @@ impl Story<'_> {
     }
 
     fn plan(&self) -> String {
-        let plan = &self.compiled.plan;
-        let mut text = format!("  {}: {}\n", plan.strategy(), plan.why);
-        let access = match plan.access {
-            Access::Direct { rest: true } => "frame read in place, fragments copied by windows",
-            Access::Direct { rest: false } => "frame read in place, fragments not searched",
-            Access::Windows => "packet copied by windows",
-        };
-        let _ = writeln!(text, "  access: {access}");
-        for (number, gate) in plan.gates.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
-            let _ = writeln!(text, "  count {}: {}", number + 1, self.gate(gate));
-        }
-        for (number, pass) in plan.passes.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
-            let _ = writeln!(text, "  walk {}: {}", number + 1, self.pass(pass));
+        let mut text = String::new();
+        for part in self.compiled.programs() {
+            let plan = part.plan;
+            let _ = writeln!(text, "  {}: {}", plan.strategy(), plan.why);
+            let access = match plan.access {
+                Access::Direct { rest: true } => "frame read in place, fragments copied by windows",
+                Access::Direct { rest: false } => "frame read in place, fragments not searched",
+                Access::Windows => "packet copied by windows",
+            };
+            let _ = writeln!(text, "  access: {access}");
+            for (number, gate) in plan.gates.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
+                let _ = writeln!(text, "  count {}: {}", number + 1, self.gate(gate));
+            }
+            for (number, pass) in plan.passes.iter().enumerate().take(PATTERNS_SHOWN_MAX) {
+                let _ = writeln!(text, "  walk {}: {}", number + 1, self.pass(part.lowered, pass));
+            }
         }
         text
     }
@@ -173,10 +176,10 @@ impl Story<'_> {
         format!("#{} {}, {how}", count.id, count.term)
     }
 
-    fn pass(&self, pass: &Pass) -> String {
+    fn pass(&self, lowered: &Lowered, pass: &Pass) -> String {
         match pass {
             Pass::Pair { needle, skip } => {
-                let id = self.compiled.lowered.needles.get(*needle).map_or(0, |needle| needle.id);
+                let id = lowered.needles.get(*needle).map_or(0, |needle| needle.id);
                 let pair = format!("#{id} by its rarest pair of bytes, 8 positions at a time");
                 let Some(skip) = skip else { return pair };
                 let (stride, bytes) = (skip.stride, skip.gram_bytes);
@@ -198,7 +201,7 @@ impl Story<'_> {
                 format!("{} literals by their first {} bytes", needles.len(), gram.bytes())
             }
             Pass::States { scan, shape, required } => {
-                let Some(scan) = self.compiled.lowered.scans.get(*scan) else {
+                let Some(scan) = lowered.scans.get(*scan) else {
                     return String::new();
                 };
                 let states = scan.automaton.states.len();
@@ -229,19 +232,22 @@ impl Story<'_> {
     }
 
     fn program(&self) -> String {
-        let image = &self.compiled.image;
-        let mut text = format!(
-            "  {} program for Linux {}: {} instructions in {} slots{}\n",
-            image.kind().name(),
-            self.target.version,
-            image.insns().len(),
-            image.slot_count(),
-            if image.frags() { ", takes frames of several buffers" } else { "" },
-        );
-        let parts: Vec<_> =
-            phases(image).iter().map(|(phase, slots)| format!("{phase} {slots}")).collect();
-        let _ = writeln!(text, "  slots by part: {}", parts.join(", "));
-        for map in image.maps() {
+        let mut text = String::new();
+        for image in self.compiled.image.programs() {
+            let _ = writeln!(
+                text,
+                "  {} program for Linux {}: {} instructions in {} slots{}",
+                image.kind().name(),
+                self.target.version,
+                image.insns().len(),
+                image.slot_count(),
+                if image.frags() { ", takes frames of several buffers" } else { "" },
+            );
+            let parts: Vec<_> =
+                phases(image).iter().map(|(phase, slots)| format!("{phase} {slots}")).collect();
+            let _ = writeln!(text, "  slots by part: {}", parts.join(", "));
+        }
+        for map in self.compiled.image.maps() {
             let entries = if map.entries_max == 1 { "entry" } else { "entries" };
             let _ = writeln!(
                 text,
@@ -257,21 +263,29 @@ impl Story<'_> {
     }
 
     fn cost(&self) -> String {
-        let Estimate { slots, processed, pending } = self.compiled.estimate;
         let line = |share: Share, about: &str, what: &str| {
             let Share { value, limit, .. } = share;
             format!("  {about}{} of {} {what}\n", grouped(value), grouped(limit))
         };
-        let nearest = self.compiled.estimate.nearest();
-        line(slots, "", "slots")
-            + &line(processed, "about ", "instructions processed by the verifier")
-            + &line(pending, "about ", "branches waiting to be explored at once")
-            + &format!(
-                "  nearest to its limit: {}, {:.1} % of it\n",
+        let mut text = String::new();
+        let several = !self.compiled.tails.is_empty();
+        for (number, part) in (1..).zip(self.compiled.programs()) {
+            if several {
+                let _ = writeln!(text, "  program {number}");
+            }
+            let Estimate { slots, processed, pending } = *part.estimate;
+            let nearest = part.estimate.nearest();
+            text += &line(slots, "", "slots");
+            text += &line(processed, "about ", "instructions processed by the verifier");
+            text += &line(pending, "about ", "branches waiting to be explored at once");
+            let _ = writeln!(
+                text,
+                "  nearest to its limit: {}, {:.1} % of it",
                 nearest.name,
                 100.0 * nearest.ratio()
-            )
-            + "  mostly within a fifth on Linux 6.18; `hardwire verify` asks the kernel\n"
+            );
+        }
+        text + "  mostly within a fifth on Linux 6.18; `hardwire verify` asks the kernel\n"
     }
 
     fn as_json(&self, entry: Entry) -> Value {
@@ -320,7 +334,7 @@ impl Story<'_> {
             "program": {
                 "type": image.kind().name(),
                 "target": self.target.version.to_string(),
-                "slots": image.slot_count(),
+                "slots": self.compiled.slot_count(),
                 "frags": image.frags(),
                 "slots_by_phase": phases,
                 "maps": maps_as_json(image),

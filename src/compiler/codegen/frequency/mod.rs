@@ -102,7 +102,7 @@ impl Gen<'_> {
 
     /// Bytes of scratch memory for the two pieces of a frame that a window slides over.
     pub(super) fn slide_bytes(&self) -> i32 {
-        let any = self.lowered.counts.iter().any(|c| matches!(c.term.span, Span::Any(_)));
+        let any = self.place.whole.counts.iter().any(|c| matches!(c.term.span, Span::Any(_)));
         if any { 2 * slide::SLIDE_BYTES } else { 0 }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     compiler::{
         Entry, Options,
         automaton::{Arm, Automaton, Direction, State, skip::Skip},
-        codegen::generate,
+        codegen::{Place, generate},
         ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
         lower::Lowered,
         plan::{Pass, Plan},
@@ -37,7 +37,8 @@ pub(super) fn image(
     let options = Options { counters, ..Options::default() };
     let passes = vec![Pass::States { scan: 0, shape, required: None }];
     let plan = Plan { access, gates: Vec::new(), passes, why: String::new() };
-    let image = generate(&matcher, &lowered, entry, target, &options, &plan);
+    let place = Place { number: 0, count: 1, whole: &lowered };
+    let image = generate(place, &matcher, &lowered, entry, target, &options, &plan);
     (matcher, image.expect("fits"))
 }
 

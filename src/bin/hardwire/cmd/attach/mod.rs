@@ -135,7 +135,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let target = options.target.or_this_kernel(output)?;
     let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
-    verify::foresee(&compiled.estimate, output);
+    verify::foresee(&compiled, output);
     let program = Program::load(&compiled.image, &LoadOptions::default())
         .map_err(|error| Problem::of_load(&error))?;
     verify::without_types(&program, output);
@@ -165,7 +165,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         duration: options.duration,
         count: options.count,
     };
-    announce(&attachment, &link, id, compiled.image.slot_count(), output)?;
+    announce(&attachment, &link, id, compiled.slot_count(), output)?;
     let stopped = watch.run(output);
     // First detached, then read: so the totals miss nothing; and then spoken about.
     let gone = matches!(stopped, Ok(Stop::InterfaceGone));
@@ -246,7 +246,7 @@ fn announce(
     attachment: &Attachment,
     link: &Link,
     id: u32,
-    slots: u32,
+    slots: u64,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mode = attachment.mode();

@@ -116,9 +116,10 @@ impl About<'_> {
     fn print(&self, output: &mut Output) -> Result<(), Failure> {
         let Self { compiled, program, compile_ms, load_ms } = self;
         let strategy = compiled.plan.strategy();
-        let slots = compiled.image.slot_count();
-        let processed = program.info().ok().and_then(|info| info.verified_insns);
-        let estimated = compiled.estimate.processed.value;
+        let slots = compiled.slot_count();
+        let of_each = program.programs().map(|one| one.info().ok()?.verified_insns.map(u64::from));
+        let processed = of_each.sum::<Option<u64>>();
+        let estimated: u64 = compiled.programs().map(|part| part.estimate.processed.value).sum();
         if output.json() {
             return output.json_line(&json!({ "program": {
                 "strategy": strategy,
@@ -129,10 +130,14 @@ impl About<'_> {
                 "load_ms": tenths(*load_ms),
             }}));
         }
+        let several = match compiled.tails.len() {
+            0 => String::new(),
+            tails => format!(" in {} programs", tails + 1),
+        };
         let processed = processed.map_or_else(|| "?".to_owned(), |count| count.to_string());
         writeln!(
             output,
-            "{strategy}: {slots} slots, compiled in {compile_ms:.1} ms; {processed} instructions \
+            "{strategy}: {slots} slots{several}, compiled in {compile_ms:.1} ms; {processed} instructions \
              processed by the verifier ({estimated} were estimated), loaded in {load_ms:.1} ms"
         )?;
         let head = format!(

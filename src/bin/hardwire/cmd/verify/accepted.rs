@@ -3,13 +3,64 @@
 use std::io::Write;
 use std::time::Duration;
 
+use hardwire::assembler::ProgramImage;
+use hardwire::compiler::plan::Plan;
 use hardwire::loader::{Program, VerifierStats};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Subject;
 use crate::Ending;
 use crate::failure::Failure;
 use crate::output::{Output, Paint, grouped};
+
+/// What is known of one program.
+struct Row {
+    slots: u32,
+    stats: VerifierStats,
+    jited_bytes: u32,
+    strategy: Option<&'static str>,
+}
+
+impl Row {
+    fn of(image: &ProgramImage, plan: Option<&Plan>, program: &Program) -> Result<Self, Failure> {
+        let info = program.info().map_err(|error| super::super::of_info(&error))?;
+        // What the verifier says about a program it says in a log, for which it has to look again.
+        let mut stats = Program::measure(image).unwrap_or_default();
+        stats.processed = info.verified_insns.map(u64::from).or(stats.processed);
+        let jited_bytes = info.jited_prog_len;
+        Ok(Self {
+            slots: image.slot_count(),
+            stats,
+            jited_bytes,
+            strategy: plan.map(Plan::strategy),
+        })
+    }
+
+    fn as_json(&self) -> Value {
+        let Self { slots, stats, jited_bytes, strategy } = self;
+        json!({
+            "slots": slots,
+            "processed": stats.processed,
+            "processed_max": stats.processed_max,
+            "states": stats.states,
+            "states_peak": stats.states_peak,
+            "stack_bytes": stats.stack_bytes,
+            "verify_ms": stats.time_us.map(as_milliseconds),
+            "jited_bytes": jited_bytes,
+            "strategy": strategy,
+        })
+    }
+
+    fn print(&self, output: &mut Output) -> Result<(), Failure> {
+        row(output, "slots", &grouped(self.slots.into()))?;
+        costs(&self.stats, output)?;
+        let machine_code = match self.jited_bytes {
+            0 => "none: interpreted, or hidden by the kernel".to_owned(),
+            bytes => format!("{} bytes", grouped(bytes.into())),
+        };
+        row(output, "machine code", &machine_code)
+    }
+}
 
 /// The table, or one JSON value.
 pub(super) fn print(
@@ -18,37 +69,37 @@ pub(super) fn print(
     took: Duration,
     output: &mut Output,
 ) -> Result<Ending, Failure> {
-    let info = program.info().map_err(|error| super::super::of_info(&error))?;
     super::without_types(program, output);
-    // What the verifier says about a program it says in a log, for which it has to look again.
-    let mut stats = Program::measure(&subject.image).unwrap_or_default();
-    stats.processed = info.verified_insns.map(u64::from).or(stats.processed);
-    let slots = subject.image.slot_count();
+    let mut rows = Vec::new();
+    for (number, (image, program)) in subject.image.programs().zip(program.programs()).enumerate() {
+        rows.push(Row::of(image, subject.plans.get(number), program)?);
+    }
     let milliseconds = took.as_secs_f64() * 1e3;
     if output.json() {
-        output.json_line(&json!({
-            "accepted": true,
-            "slots": slots,
-            "processed": stats.processed,
-            "processed_max": stats.processed_max,
-            "states": stats.states,
-            "states_peak": stats.states_peak,
-            "stack_bytes": stats.stack_bytes,
-            "load_ms": milliseconds,
-            "verify_ms": stats.time_us.map(as_milliseconds),
-            "jited_bytes": info.jited_prog_len,
-            "strategy": subject.plan.as_ref().map(|plan| plan.strategy()),
-        }))?;
+        let mut told = rows.first().map(Row::as_json).unwrap_or_default();
+        told["accepted"] = true.into();
+        told["load_ms"] = milliseconds.into();
+        if rows.len() > 1 {
+            told["tails"] = rows[1..].iter().map(Row::as_json).collect();
+        }
+        output.json_line(&told)?;
         return Ok(Ending::Done);
     }
     let word = output.paint(Paint::Green, "accepted");
-    match &subject.plan {
-        Some(plan) => writeln!(output, "{word}: {} ({})", plan.strategy(), plan.why)?,
-        None => writeln!(output, "{word}")?,
+    if subject.plans.is_empty() {
+        writeln!(output, "{word}")?;
     }
-    row(output, "slots", &grouped(slots.into()))?;
-    costs(&stats, output)?;
-    let verifying = stats.time_us.map_or(String::new(), |time| {
+    for (plan, of_one) in subject.plans.iter().zip(&rows) {
+        writeln!(output, "{word}: {} ({})", plan.strategy(), plan.why)?;
+        if rows.len() > 1 {
+            of_one.print(output)?;
+        }
+    }
+    if let [only] = &rows[..] {
+        only.print(output)?;
+    }
+    let time: Option<u64> = rows.iter().map(|row| row.stats.time_us).sum();
+    let verifying = time.map_or(String::new(), |time| {
         format!("; {:.1} ms of verifying when it was measured", as_milliseconds(time))
     });
     row(
@@ -56,11 +107,6 @@ pub(super) fn print(
         "time",
         &format!("{milliseconds:.1} ms to create the maps, verify and load{verifying}"),
     )?;
-    let machine_code = match info.jited_prog_len {
-        0 => "none: interpreted, or hidden by the kernel".to_owned(),
-        bytes => format!("{} bytes", grouped(bytes.into())),
-    };
-    row(output, "machine code", &machine_code)?;
     Ok(Ending::Done)
 }
 

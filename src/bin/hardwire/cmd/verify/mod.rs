@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{ProgramImage, ProgramKind};
-use hardwire::compiler::{self, Entry, Estimate, estimate::Share, plan::Plan};
+use hardwire::compiler::{self, Compiled, Entry, estimate::Share, plan::Plan};
 use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 
 use super::asm::assemble;
@@ -91,8 +91,8 @@ const OF_PATTERNS: [&str; 13] = [
 /// A program to verify, and how it came about.
 struct Subject {
     image: ProgramImage,
-    /// How patterns are searched, if it was made from patterns.
-    plan: Option<Plan>,
+    /// How patterns are searched by each of its programs; empty if it was not made from patterns.
+    plans: Vec<Plan>,
 }
 
 /// Run the verb.
@@ -120,8 +120,9 @@ fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<S
     let target = options.target.or_probed(output);
     let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
         .map_err(|error| Problem::of_compilation(&error))?;
-    foresee(&compiled.estimate, output);
-    Ok(Subject { image: compiled.image, plan: Some(compiled.plan) })
+    foresee(&compiled, output);
+    let plans = compiled.programs().map(|part| part.plan.clone()).collect();
+    Ok(Subject { image: compiled.image, plans })
 }
 
 fn of_text(path: &Path, entry: Entry, output: &Output) -> Result<Subject, Failure> {
@@ -137,7 +138,7 @@ fn of_text(path: &Path, entry: Entry, output: &Output) -> Result<Subject, Failur
         let hint = "a program to be loaded has instructions only, and its maps are declared";
         Problem::of(&error).at(place).hint(hint)
     })?;
-    Ok(Subject { image, plan: None })
+    Ok(Subject { image, plans: Vec::new() })
 }
 
 fn of_object(path: &Path, options: &Options) -> Result<Subject, Failure> {
@@ -147,7 +148,7 @@ fn of_object(path: &Path, options: &Options) -> Result<Subject, Failure> {
     let kind = options.entry.map(|word| kind_of(Entry::from(word)));
     let object = Object::read(&bytes).map_err(failed)?;
     let image = object.image(options.program.as_deref(), kind).map_err(failed)?;
-    Ok(Subject { image, plan: None })
+    Ok(Subject { image, plans: Vec::new() })
 }
 
 fn kind_of(entry: Entry) -> ProgramKind {
@@ -158,9 +159,9 @@ fn kind_of(entry: Entry) -> ProgramKind {
 }
 
 /// Say so if the verifier will probably refuse, before it takes minutes to.
-pub(crate) fn foresee(estimate: &Estimate, output: &Output) {
-    let Share { name, value, limit } = estimate.nearest();
-    if value > limit {
+pub(crate) fn foresee(compiled: &Compiled, output: &Output) {
+    let nearest = compiled.programs().map(|part| part.estimate.nearest());
+    for Share { name, value, limit } in nearest.filter(|share| share.value > share.limit) {
         output.warn(format!(
             "the verifier will probably refuse this, after a while: {name} about {} of at most {}; \
              fewer patterns, or such as begin differently, need less",
@@ -172,7 +173,7 @@ pub(crate) fn foresee(estimate: &Estimate, output: &Output) {
 
 /// Tell if the program carries no types and lines.
 pub(crate) fn without_types(program: &Program, output: &Output) {
-    if let Some(why) = program.without_types() {
+    for why in program.programs().filter_map(Program::without_types).take(1) {
         output.note(format!("{why}; other tools' dumps and traces of it do not name the pattern"));
     }
 }
