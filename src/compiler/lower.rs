@@ -186,8 +186,8 @@ impl One<'_> {
     ) -> Result<(), CompileError> {
         let Pattern { id, window, .. } = *self.pattern;
         let index = self.index;
-        let walk = Limits { states: WALK_STATES_MAX, ..Limits::default() };
-        let last_resort = Limits { states: WALK_STATES_LAST_RESORT, ..walk };
+        let of = |states| Limits { states, raw_states: 8 * states, ..Limits::default() };
+        let (walk, last_resort) = (of(WALK_STATES_MAX), of(WALK_STATES_LAST_RESORT));
         let allowed = Allowed { scan: Limits::default(), walk, last_resort };
         let split = match self.strategy {
             None => split::split(&expression.hir, window.offset > 0, &allowed)

@@ -27,7 +27,7 @@ pub struct Limits {
     /// Most bytes of memory for the nondeterministic automaton.
     pub nondeterministic_bytes: usize,
     /// Most places of the expression that are put into sets while states are made of them. Bounds
-    /// time (a second for some hundred million) and, with eight bytes each, memory.
+    /// time (a second for some ten million) and, with eight bytes each, memory.
     pub steps: usize,
 }
 
@@ -38,7 +38,7 @@ impl Default for Limits {
             states: 1 << 15,
             raw_states: 1 << 17,
             nondeterministic_bytes: 32 << 20,
-            steps: 1 << 25,
+            steps: 1 << 23,
         }
     }
 }
