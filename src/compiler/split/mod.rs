@@ -33,6 +33,8 @@ pub use strings::STRINGS_MAX;
 
 /// Most literals with walks that one expression becomes.
 pub const BRANCHES_MAX: usize = 8;
+/// Beyond this many states what programs may cost the verifier comes near.
+const LARGE_STATES: usize = 1 << 14;
 /// How rare a literal must be to be worth a search of its own: in one of 2^this positions.
 const BITS_MIN: u32 = 10;
 /// Longest literal with bits that do not matter: its rare bytes must be near its start.
@@ -108,8 +110,19 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
     {
         return Ok(Split::Inner { branches: inner, linear: true });
     }
+    // Any literal will do, however common, and whatever it costs.
+    let last_resort = || {
+        let inner = branches(hir, 1)
+            .and_then(|branches| all_inner(&branches, 1, false, &allowed.last_resort))?;
+        Some(Split::Inner { branches: inner, linear: false })
+    };
     match automaton::scanning(hir, inside, &allowed.scan) {
         Ok(automaton) => {
+            if automaton.states.len() > LARGE_STATES
+                && let Some(split) = last_resort()
+            {
+                return Ok(split);
+            }
             let required = match rare.as_deref() {
                 // An automaton that dies early is faster than any search.
                 Some([only]) if !anchored => {
@@ -120,12 +133,7 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
             };
             Ok(Split::Scan { automaton, required })
         }
-        Err(error) => {
-            // Any literal will do, however common.
-            let inner = branches(hir, 1)
-                .and_then(|branches| all_inner(&branches, 1, false, &allowed.last_resort));
-            inner.map(|branches| Split::Inner { branches, linear: false }).ok_or(error)
-        }
+        Err(error) => last_resort().ok_or(error),
     }
 }
 
