@@ -49,6 +49,7 @@ const EXPRESSIONS: &[&str] = &[
     r"[\x40-\x4f]key[0-7]=(?i:ab)[01]",
     r"(?s)id=.{20}[\x80-\xff]end.{9}z",
     r"union.*select",
+    r"(?i)\sLOGIN\s[^\n]{100}",
 ];
 
 pub(crate) fn expression(text: &str) -> Pattern {

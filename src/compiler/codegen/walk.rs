@@ -289,7 +289,8 @@ impl Gen<'_> {
                 self.asm.emit(Size::W.load(R1, PTR, edge));
                 let jump = if forward { Jmp::Lt } else { Jmp::Gt };
                 self.emit_branch(jump.reg(POS, R1, there));
-                self.set_imm(STATE, int(number));
+                // Through memory, so that all states look alike there.
+                self.asm.emit(Size::W.store_imm(PTR, self.walk_slot(PASSED), int(number)));
                 self.goto(way.refill);
                 self.asm.bind(there);
                 if !forward {
@@ -339,8 +340,6 @@ impl Gen<'_> {
         let dead = [R0, R1, R2, R3, R4, R6];
         self.loop_head(way.refill, (frame::ROUND, 0), &dead, false, way.exits.lost);
         self.load_pointer(R3, frame::SCRATCH);
-        // All states look alike from here on.
-        self.asm.emit(Size::W.store(R3, self.walk_slot(PASSED), STATE));
         self.asm.emit(Size::W.load(STATE, R3, self.walk_slot(PASSED)));
         // r2 = first byte, r4 = how many.
         if forward {
