@@ -33,6 +33,9 @@ pub use strings::STRINGS_MAX;
 
 /// Most literals with walks that one expression becomes.
 pub const BRANCHES_MAX: usize = 8;
+/// Most states of the walks of one literal on one path. In each of them about eight branches wait for
+/// the verifier, which remembers 8,192 (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`); the search needs some too.
+const WALK_DEPTH_MAX: usize = 900;
 /// Beyond this many states what programs may cost the verifier comes near.
 const LARGE_STATES: usize = 1 << 14;
 /// How rare a literal must be to be worth a search of its own: in one of 2^this positions.
@@ -236,6 +239,9 @@ fn best_inner(sequence: &[Element], bits_min: u32, linear: bool, limits: &Limits
         let after = automaton::behind(&after, last, limits).ok()?;
         if before.start == Next::Dead || after.start == Next::Dead {
             return Some(Way::Never);
+        }
+        if passes::depth(&before) + passes::depth(&after) > WALK_DEPTH_MAX {
+            return None;
         }
         let stops =
             |automaton: &Automaton| !linear || !passes::passes(automaton, &sequence[start..end]);

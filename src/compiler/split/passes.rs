@@ -47,6 +47,28 @@ fn behind(automaton: &Automaton, state: usize, literal: &[Element]) -> Vec<usize
     states
 }
 
+/// States that a walk can go through one after the other, no component twice: how deep the verifier
+/// may follow its code.
+pub(super) fn depth(automaton: &Automaton) -> usize {
+    let components = components(automaton);
+    let count = components.iter().max().map_or(0, |last| last + 1);
+    let mut members = vec![Vec::new(); count];
+    for (state, &component) in components.iter().enumerate() {
+        members[component].push(state);
+    }
+    // What a component leads to has been numbered before it.
+    let mut depths = vec![0; count];
+    for (component, states) in members.iter().enumerate() {
+        let arms = states.iter().flat_map(|&state| &automaton.states[state].arms);
+        let behind = arms.filter_map(|arm| match arm.next {
+            Next::State(state) => Some(components[state]).filter(|next| *next != component),
+            Next::Dead | Next::MatchBefore | Next::MatchHere => None,
+        });
+        depths[component] = states.len() + behind.map(|next| depths[next]).max().unwrap_or(0);
+    }
+    depths.into_iter().max().unwrap_or(0)
+}
+
 /// For each state the number of its strongly connected component (Tarjan's algorithm, with a stack
 /// of its own: automata are deep). A state that does not lead to itself has a component alone.
 fn components(automaton: &Automaton) -> Vec<usize> {
