@@ -59,6 +59,10 @@ impl Gen<'_> {
     pub(super) fn join(&mut self, here: Label, dead: &[Reg], out: Label) {
         self.asm.bind(here);
         if self.target.may_goto && self.asm.refers_to(here) {
+            if !dead.is_empty() {
+                // Most of them come from positions of one block and are alike without that.
+                self.asm.emit(Branch::may_goto(out));
+            }
             for &reg in dead {
                 self.set_imm(reg, 0);
             }

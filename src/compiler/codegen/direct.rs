@@ -111,8 +111,9 @@ impl Gen<'_> {
     pub(super) fn pass_bounds(&mut self, needle: &Sought, first: bool, exits: PassExits) {
         self.say_of(Phase::Bounds, needle.pattern, "where the pattern may lie");
         let window = needle.pattern.window;
-        // Right behind the walk the start is still in a register, and unknown to the verifier.
-        if !first {
+        // Right behind the walk through the headers the start is still in a register, but the verifier
+        // may know more of it than it does when a literal was judged and the scan goes on.
+        if !first || needle.pattern.walk.is_some() {
             self.load_slot(OFF, frame::START);
         }
         if window.offset > 0 {
@@ -263,6 +264,10 @@ impl Gen<'_> {
         let need = SMALL + needle.len() - 1;
         self.say_of(Phase::Scan, needle.pattern, format!("blocks of {SMALL} positions"));
         self.asm.bind(places.small);
+        if needle.pattern.walk.is_some() {
+            // Ways that lead here know different things of the offset; that is explored once, then.
+            self.launder(OFF);
+        }
         self.linear_end(scan);
         self.loop_counter(frame::ROUND);
         let head = self.asm.label();
@@ -288,6 +293,9 @@ impl Gen<'_> {
         self.emit_branch(Jmp::Lt.imm(R0, need, if scan.rest { places.rest } else { places.tiny }));
         self.add(R0, -need);
         self.mov(OFF, R0);
+        if needle.pattern.walk.is_some() {
+            self.launder(OFF);
+        }
         self.asm.bind(fits);
         let beyond = if scan.rest { places.rest } else { scan.exits.lost };
         self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
@@ -297,14 +305,13 @@ impl Gen<'_> {
         self.mov(R1, PTR);
         self.add(R1, need);
         self.emit_branch(Jmp::Gt.reg(R1, R4, beyond));
-        let check = if scan.bounded || needle.pattern.walk.is_some() {
-            let from =
-                if needle.pattern.walk.is_some() { frame::FROM } else { needle.start_slot() };
-            self.load_slot(R3, from);
+        // Literals with walks are all asked in one place; else nothing lies before the frame.
+        let check = if scan.bounded && needle.pattern.walk.is_none() {
+            self.load_slot(R3, needle.start_slot());
             self.asm.emit(Alu::Sub.reg(R3, OFF));
             LaneCheck::NotBefore
         } else {
-            LaneCheck::None // nothing lies before the frame
+            LaneCheck::None
         };
         let exits = BlockExits { hit: places.hit, long: places.long_small };
         let pending = self.pair_block(needle, 0, SMALL, check, exits);
@@ -391,8 +398,9 @@ impl Gen<'_> {
         self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
     }
 
-    /// A literal with a walk is there, or the first piece of a long one. Whatever comes of it, the scan goes on
-    /// behind it, and what lies before does not count again in a block that is moved back.
+    /// A literal with a walk is there, or the first piece of it. Whatever comes of it, the scan goes on
+    /// behind it, and what lies before does not count again in a block that is moved back: what such
+    /// a block still holds is searched in another way then.
     fn direct_walk(&mut self, scan: &Scan, walk: &Walk) {
         let needle = scan.needle;
         let next = self.asm.label();
@@ -401,6 +409,12 @@ impl Gen<'_> {
         self.load_slot(R0, LANE);
         self.asm.emit(Alu::Add.reg(R0, OFF));
         self.add(R0, -1);
+        let new = self.asm.label();
+        self.load_slot(R1, frame::FROM);
+        self.emit_branch(Jmp::Ge.reg(R0, R1, new));
+        self.mov(OFF, R1);
+        self.goto(if scan.rest { scan.places.rest } else { scan.places.tiny });
+        self.asm.bind(new);
         self.store_slot(frame::AT, R0);
         if needle.is_long() {
             self.load_pointer(R6, frame::CTX);

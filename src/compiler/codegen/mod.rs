@@ -242,6 +242,9 @@ impl Gen<'_> {
     /// The walks. `fresh`: is everything as the header walk left it?
     fn passes(&mut self, passes: &[Pass], fresh: bool) {
         let lowered = self.lowered;
+        if lowered.needles.iter().any(|needle| needle.walk.is_some()) {
+            self.slots_of_walks();
+        }
         for (number, pass) in passes.iter().enumerate() {
             let first = fresh && number == 0;
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };

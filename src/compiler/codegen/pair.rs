@@ -35,6 +35,8 @@ const GROUP_WORDS: i32 = 8;
 const PAIR_REACH: usize = 64;
 /// Literals up to this length are compared in line for each position; longer ones once, shared.
 const INLINE_BYTES_MAX: usize = 16;
+/// A first piece of fewer bytes is there too often for the shared code, which starts a new block.
+const FIRST_BYTES_MIN: u8 = 4;
 
 /// Candidates: the first eight bytes. Free between the words of a block.
 const FIRST: Reg = R4;
@@ -85,7 +87,7 @@ impl<'a> Sought<'a> {
     /// The second of two pieces of eight bytes: candidates keep it in a register.
     fn second_in_register(&self) -> Option<Piece> {
         match self.pieces[..] {
-            [first, second] if first.size == Size::DW => Some(second),
+            [first, second] if first.size == Size::DW && !self.is_long() => Some(second),
             _ => None,
         }
     }
@@ -95,9 +97,13 @@ impl<'a> Sought<'a> {
         if self.any_fold() { PAIR_A } else { R1 }
     }
 
-    /// Must a candidate be compared by the shared code?
+    /// Is the rest of a candidate compared by the shared code?
+    ///
+    /// For a literal with a walk that code is there in any case. And where nothing leads back from a
+    /// position to the next one, the verifier sees each position once instead of four times.
     pub(super) fn is_long(&self) -> bool {
-        self.pattern.bytes.len() > self.inline_bytes_max
+        let rare = self.pattern.walk.is_some() && self.pieces[0].size.bytes() >= FIRST_BYTES_MIN;
+        rare || self.pattern.bytes.len() > self.inline_bytes_max
     }
 }
 

@@ -208,6 +208,10 @@ impl Gen<'_> {
     pub(super) fn window_rest(&mut self, needle: &Sought, rest: Label, exits: PassExits) {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
+        if needle.pattern.walk.is_some() {
+            // Ways that lead here know different things of the offset; that is explored once, then.
+            self.launder(OFF);
+        }
         self.find_scratch(exits.lost);
         self.window_scan(needle, needle.skip, BLOCK_OF_REST, None, exits);
     }
@@ -230,6 +234,9 @@ impl Gen<'_> {
         };
         let (hit, long) = (self.asm.label(), self.asm.label());
         self.windows(&walk, ready.is_none());
+        if needle.pattern.walk.is_some() {
+            self.launder(INNER);
+        }
         if let Some(ready) = ready {
             if !self.target.may_goto {
                 // Kernels of then refuse an ordinary instruction that falls into a loop.
