@@ -105,7 +105,7 @@ const LITERALS_XDP: [f64; 13] = [
     0.0, 301.66,
 ];
 const LITERALS_SOCKET: [f64; 13] = [
-    49.38, 1505.20, -2026.27, -855.40, -940.17, -895.45, 4.75, 8.25, 0.0, -1502.97, 485.03,
+    49.38, 1505.20, -2026.27, -1155.40, -940.17, -895.45, 4.75, 8.25, 0.0, -1502.97, 485.03,
     -2793.82, -3.56,
 ];
 /// What sets cost: the walk to the payload, sets, literals beside them, those in a payload;
