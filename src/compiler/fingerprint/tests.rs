@@ -69,39 +69,3 @@ fn every_literal_is_alone_or_in_one_table_with_one_gram_for_each_remainder() {
         check(&words, &plan);
     }
 }
-
-#[test]
-#[ignore = "for people: what sets of several kinds come to"]
-fn show() {
-    for (count, len) in [
-        (10, 8..17),
-        (20, 8..17),
-        (50, 8..17),
-        (100, 8..17),
-        (100, 16..25),
-        (500, 8..17),
-        (1000, 8..17),
-        (1000, 16..25),
-        (3000, 8..17),
-        (10000, 8..17),
-        (10, 4..8),
-        (100, 4..8),
-    ] {
-        let literals = random(7, count, len.clone(), 33..126);
-        let words = words(&literals);
-        let start = std::time::Instant::now();
-        let plan = plan(&words, 472, |_| 97.0);
-        println!("{count} of {len:?}: {:.0?}, alone {}", start.elapsed(), plan.alone.len());
-        check(&words, &plan);
-        for table in &plan.tables {
-            println!(
-                "   {:?} stride {} bits {} slots {} words {}",
-                table.look,
-                table.stride,
-                table.bits,
-                table.slots.len(),
-                table.words().len()
-            );
-        }
-    }
-}
