@@ -19,6 +19,7 @@ mod memlock;
 pub mod object;
 pub mod program;
 mod sys;
+mod tails;
 pub mod test_run;
 pub mod verifier_log;
 pub mod xlated;

@@ -22,7 +22,7 @@ use super::{
         self,
         program::{AttachTo, FunctionRecord, LineRecord, Load, Loaded, Log, Types},
     },
-    xlated,
+    tails, xlated,
 };
 use crate::assembler::{
     Insn, MapKind, ProgramImage, ProgramKind, btf::ProgramTypes, encode, insn::Imm64,
@@ -84,16 +84,6 @@ pub struct Program {
     without_types: Option<NoTypes>,
 }
 
-/// What somebody needs to keep who has a program run.
-#[derive(Debug)]
-pub(super) struct Held {
-    /// The program.
-    pub(super) program: OwnedFd,
-    /// The array of its tails, which is emptied when the last descriptor is closed.
-    #[expect(dead_code, reason = "held, not used")]
-    tails: Option<OwnedFd>,
-}
-
 /// Why a program was loaded without types and lines, although it has them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -118,10 +108,9 @@ impl Program {
         program_name(image)?;
         let maps = create_maps(image)?;
         fill(image, &maps)?;
-        let mut program = Self::load_with(image, &maps, options)?;
-        let tails = image.tails().iter();
-        program.tails =
-            tails.map(|tail| Self::load_with(tail, &maps, options)).collect::<Result<_, _>>()?;
+        let mut programs = tails::load_all(image, &maps, options)?.into_iter();
+        let mut program = programs.next().expect("a program of each image");
+        program.tails = programs.collect();
         if let Some((at, _)) = image.tails_map() {
             let fail = |source| LoadError::Map { name: image.name().to_owned(), source };
             for (index, tail) in (0_u32..).zip(&program.tails) {
@@ -134,7 +123,7 @@ impl Program {
     }
 
     /// Load `image` alone, with maps that are there.
-    fn load_with(
+    pub(super) fn load_with(
         image: &ProgramImage,
         maps: &[Map],
         options: &LoadOptions,
@@ -248,16 +237,6 @@ impl Program {
     /// This program and its tails, in the order in which they run.
     pub fn programs(&self) -> impl Iterator<Item = &Self> {
         [self].into_iter().chain(&self.tails)
-    }
-
-    /// Descriptors of our own of the program and, if it has tails, of what keeps them there.
-    pub(super) fn held(&self) -> io::Result<Held> {
-        let array = self.maps.iter().find(|map| map.spec().kind == MapKind::ProgArray);
-        let array = array.filter(|_| !self.tails.is_empty());
-        Ok(Held {
-            program: self.fd.try_clone()?,
-            tails: array.map(|map| map.as_fd().try_clone_to_owned()).transpose()?,
-        })
     }
 
     /// What verifying it took, if [`LoadOptions::log`] asked for it.

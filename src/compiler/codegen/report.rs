@@ -4,7 +4,7 @@ use super::{Gen, frame};
 use crate::{
     assembler::{
         Alu, Branch, Helper, Insn, Jmp, Label, Phase,
-        Reg::{R0, R1, R2, R3, R10},
+        Reg::{R0, R1, R2, R3, R6, R7, R10},
         Size,
     },
     compiler::{
@@ -39,7 +39,7 @@ impl Gen<'_> {
     pub(super) fn found_by_key(&mut self, then: Label) {
         if self.hits.is_some() {
             if self.stack_is_full {
-                self.look_up_hits();
+                self.point_at_key();
             } else {
                 self.load_slot(R1, frame::KEY);
             }
@@ -66,7 +66,7 @@ impl Gen<'_> {
         if self.hits.is_some() {
             if self.stack_is_full {
                 self.name_match(index);
-                self.look_up_hits();
+                self.point_at_key();
             } else {
                 self.set_imm(R1, super::int(index));
             }
@@ -81,18 +81,10 @@ impl Gen<'_> {
         }
     }
 
-    /// `r1` = the hits of the pattern whose index is in the slot `KEY`, or 0; `r2` stays.
-    fn look_up_hits(&mut self) {
-        let Some(hits) = self.hits else { return };
-        self.store_slot(frame::NOTED_END, R2);
-        self.mov(R2, R10);
-        self.add(R2, frame::KEY.into());
-        self.asm.load_map(R1, hits);
-        self.asm.emit(Insn::call(Helper::MapLookupElem));
-        self.mov(R1, R0);
-        self.load_slot(R2, frame::NOTED_END);
-        // Makes the verifier forget the end, which is kept in the other half of the slot.
-        self.asm.emit(Size::W.store_imm(R10, frame::KEY, 1));
+    /// `r1` = where the index of the pattern is.
+    fn point_at_key(&mut self) {
+        self.mov(R1, R10);
+        self.add(R1, frame::KEY.into());
     }
 
     fn call_note(&mut self) {
@@ -174,7 +166,10 @@ impl Gen<'_> {
 
     /// `note(r1 = index, r2 = end, r3 = counters)`: once per frame and pattern one more hit; of
     /// several ends in a frame the smallest stays. Where the caller has taken all of the stack, `r1`
-    /// is the address of the hits, or 0: the sum of both stacks has one limit.
+    /// is the address of the index there: the sum of both stacks has one limit.
+    ///
+    /// The hits are looked up here and not by the caller, because the kernel writes out every lookup
+    /// in an array, and moves all that follows each time.
     fn note_function(&mut self) {
         const INDEX: i16 = -4;
         const NOTED_END: i16 = -16;
@@ -189,9 +184,14 @@ impl Gen<'_> {
         let frames = Self::counter_offset(Counter::Frames);
         let (out, first, store) = (self.asm.label(), self.asm.label(), self.asm.label());
         if self.stack_is_full {
-            self.mov(R0, R1);
+            self.mov(R6, R2);
+            self.asm.emit(Size::DW.load(R7, R3, frames));
+            self.mov(R2, R1);
+            self.asm.load_map(R1, hits);
+            self.asm.emit(Insn::call(Helper::MapLookupElem));
             self.emit_branch(Jmp::Eq.imm(R0, 0, out));
-            self.asm.emit(Size::DW.load(R1, R3, frames));
+            self.mov(R1, R7);
+            self.mov(R2, R6);
         } else {
             self.store_slot(INDEX, R1);
             self.store_pointer(NOTED_END, R2);

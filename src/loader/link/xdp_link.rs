@@ -10,7 +10,7 @@ use std::{
 
 use super::{LinkError, XdpMode, error};
 use crate::{
-    loader::{Program, program::Held, sys},
+    loader::{Program, sys, tails::Held},
     netlink::{Link, Socket, XdpAttachment},
 };
 

@@ -7,7 +7,7 @@ use std::{mem, os::fd::AsFd};
 
 use super::LinkError;
 use crate::{
-    loader::{Program, program::Held},
+    loader::{Program, tails::Held},
     netlink::{Link, NetlinkError, OnOccupied, Socket, XdpAttachment, XdpMode},
 };
 
