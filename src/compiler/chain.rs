@@ -35,6 +35,16 @@ pub const PROGRAMS_MAX: usize = 34;
 const EXPECTED_PERCENT_MAX: u64 = 80;
 const EXPECTED_PERCENT_COUNTED_MAX: u64 = 95;
 
+/// Most slots of a program that can be cut. The verifier walks a whole function at the end of many of
+/// its ways (`bpf_update_live_stack()` in `kernel/bpf/liveness.c`, Linux 6.18), so what it takes grows with
+/// the square: 57,000 slots of a set took 0.3 s, 170,000 took 1.5 s, and several programs are verified
+/// at once.
+const QUICK_SLOTS_MAX: u64 = 200_000;
+/// What that limit is called.
+const QUICK_SLOTS: &str = "slots that load within seconds";
+/// About how many slots a literal of a large set needs.
+const SLOTS_OF_A_LITERAL: u64 = 45;
+
 /// One program of a chain: what it searches, how, and at what cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -96,16 +106,24 @@ pub(super) fn compile(
     if options.programs_min > 1 && parts > 1 && target.tail_calls {
         return job.chain(&lowered, options.programs_min, "several were asked for");
     }
+    let quick = |value| Share { name: QUICK_SLOTS, value, limit: QUICK_SLOTS_MAX };
+    let expected = wide(lowered.needles.len()) * SLOTS_OF_A_LITERAL;
+    if expected > QUICK_SLOTS_MAX && target.tail_calls {
+        // Compiling that as one would only take time.
+        return job.chain(&lowered, pieces(job.used(&quick(expected))), &why(&quick(expected)));
+    }
     let place = Place { number: 0, count: 1, whole: &lowered };
     let Tried { made, used, excess } = job.attempt(lowered.clone(), place);
     let divisible = parts + usize::from(!lowered.counts.is_empty()) > 1;
     match excess.filter(|_| target.tail_calls && divisible && parts > 0) {
         None => made.map(|made| finished(vec![made])),
-        Some(Share { name, value, limit }) => {
-            let why = format!("as one, {name} would be about {value} of at most {limit}");
-            job.chain(&lowered, pieces(used), &why)
-        }
+        Some(excess) => job.chain(&lowered, pieces(used), &why(&excess)),
     }
+}
+
+/// Why one program is not enough.
+fn why(Share { name, value, limit }: &Share) -> String {
+    format!("as one, {name} would be about {value} of at most {limit}")
 }
 
 /// How many pieces what uses so much needs at least.
@@ -127,17 +145,19 @@ impl Job<'_> {
         let made = self.made(lowered, place);
         let shares = match (&made, refused) {
             (_, Some(share)) => vec![share],
-            (Ok((piece, _)), None) => piece.estimate.shares().to_vec(),
+            (Ok((piece, _)), None) => {
+                let slots =
+                    Share { name: QUICK_SLOTS, limit: QUICK_SLOTS_MAX, ..piece.estimate.slots };
+                let [a, b, c] = piece.estimate.shares();
+                vec![a, b, c, slots]
+            }
             (Err(CompileError::ProgramTooLarge { needed, limit }), None) => {
                 vec![Share { name: "slots", value: wide(*needed), limit: wide(*limit) }]
             }
             (Err(_), None) => Vec::new(),
         };
-        let used = |share: &Share| {
-            share.value.saturating_mul(WHOLE).div_ceil(self.share_max(share).max(1))
-        };
-        let furthest = shares.into_iter().max_by_key(used);
-        let used = furthest.as_ref().map_or(0, used);
+        let furthest = shares.into_iter().max_by_key(|share| self.used(share));
+        let used = furthest.as_ref().map_or(0, |share| self.used(share));
         Tried { made, used, excess: furthest.filter(|_| used > WHOLE) }
     }
 
@@ -167,10 +187,15 @@ impl Job<'_> {
         })
     }
 
+    /// How much of what may be used `share` uses, in millionths.
+    fn used(&self, share: &Share) -> u64 {
+        share.value.saturating_mul(WHOLE).div_ceil(self.share_max(share).max(1))
+    }
+
     /// How much of a limit a program may be expected to use.
     fn share_max(&self, share: &Share) -> u64 {
         let percent = match (share.name, self.target.may_goto) {
-            ("slots", _) => 100,
+            ("slots" | QUICK_SLOTS, _) => 100,
             (_, true) => EXPECTED_PERCENT_MAX,
             (_, false) => EXPECTED_PERCENT_COUNTED_MAX,
         };
