@@ -123,9 +123,9 @@ const COUNTS_WINDOWS: f64 = 2.1;
 /// those in a payload; instructions that scan, that confirm, that check bounds, that report; tables in
 /// a payload. Fitted to 98 programs for sets of 3 to 2,263 literals.
 const FINGERPRINTS_XDP: [f64; 10] =
-    [674.48, 703.53, 520.28, 2188.04, 1524.81, 3.33, 1.2, 1.16, 4.83, -56.96];
+    [674.48, 703.53, 520.28, 2188.04, 1524.81, 3.33, 1.2, 1.66, 4.83, -56.96];
 const FINGERPRINTS_SOCKET: [f64; 10] =
-    [512.69, 669.82, 120.98, 474.76, -832.97, 4.35, 0.61, 2.08, 5.56, 13.63];
+    [312.69, 669.82, 120.98, 474.76, -832.97, 4.35, 0.61, 3.0, 5.56, 13.63];
 /// Without `CAP_PERFMON` states must be equal to be pruned, which they are a little later.
 const WITHOUT_PERFMON: f64 = 2.6;
 
