@@ -186,7 +186,9 @@ impl CompileError {
             Self::Target { .. } => {
                 Some("compile for a newer kernel, or search for fewer or shorter patterns")
             }
-            Self::Automaton { .. } => Some("bound its repetitions, or make it shorter"),
+            Self::Automaton { .. } => Some(
+                "bound its repetitions, make it shorter, or raise --states-max and --steps-max",
+            ),
             Self::Assemble(_) => Some("this is a bug in Hardwire; please report it"),
         }
     }

@@ -138,15 +138,20 @@ impl Lowered {
     }
 }
 
-/// Lower the patterns of `matcher`, for a strategy if one is asked for.
+/// Lower the patterns of `matcher`, for a strategy if one is asked for; `limits` hold for every
+/// automaton.
 ///
 /// # Errors
 ///
 /// An expression whose automaton passes a limit, or that `strategy` cannot search.
-pub fn lower(matcher: &Matcher, strategy: Option<Strategy>) -> Result<Lowered, CompileError> {
+pub fn lower(
+    matcher: &Matcher,
+    strategy: Option<Strategy>,
+    limits: Limits,
+) -> Result<Lowered, CompileError> {
     let mut lowered = Lowered::default();
     for (index, pattern) in matcher.patterns.iter().enumerate() {
-        let one = One { index, pattern, strategy };
+        let one = One { index, pattern, strategy, limits };
         match &pattern.body {
             Body::Literal(literal) if one.by_automaton() => {
                 lowered.scans.push(one.scan(&as_expression(literal))?);
@@ -168,6 +173,7 @@ struct One<'a> {
     index: usize,
     pattern: &'a Pattern,
     strategy: Option<Strategy>,
+    limits: Limits,
 }
 
 impl One<'_> {
@@ -186,9 +192,13 @@ impl One<'_> {
     ) -> Result<(), CompileError> {
         let Pattern { id, window, .. } = *self.pattern;
         let index = self.index;
-        let of = |states| Limits { states, raw_states: 8 * states, ..Limits::default() };
+        let of = |states: usize| {
+            let states = states.min(self.limits.states);
+            let raw_states = (8 * states).min(self.limits.raw_states);
+            Limits { states, raw_states, ..self.limits }
+        };
         let (walk, last_resort) = (of(WALK_STATES_MAX), of(WALK_STATES_LAST_RESORT));
-        let allowed = Allowed { scan: Limits::default(), walk, last_resort };
+        let allowed = Allowed { scan: self.limits, walk, last_resort };
         let split = match self.strategy {
             None => split::split(&expression.hir, window.offset > 0, &allowed)
                 .map_err(|source| self.too_large(source))?,
@@ -221,7 +231,7 @@ impl One<'_> {
     fn scan(&self, hir: &Hir) -> Result<Scan, CompileError> {
         let Pattern { id, window, .. } = *self.pattern;
         let inside = window.offset > 0;
-        let automaton = automaton::scanning(hir, inside, &Limits::default())
+        let automaton = automaton::scanning(hir, inside, &self.limits)
             .map_err(|source| self.too_large(source))?;
         Ok(Scan { index: self.index, id, window, automaton, required: None })
     }

@@ -62,11 +62,20 @@ pub struct Options {
     /// Split the search over at least so many programs, joined by tail calls, as far as the target
     /// has them and there is something to split. 1 is right but for tests: more only cost time.
     pub programs_min: usize,
+    /// What the automaton of one expression may take. More let larger expressions through, and
+    /// compiling take longer.
+    pub limits: automaton::Limits,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { counters: true, fragments: true, strategy: None, programs_min: 1 }
+        Self {
+            counters: true,
+            fragments: true,
+            strategy: None,
+            programs_min: 1,
+            limits: automaton::Limits::default(),
+        }
     }
 }
 
@@ -145,7 +154,7 @@ pub fn compile(
             return Err(CompileError::TooLong { what: "the literal", bytes, limit });
         }
     }
-    let lowered = lower::lower(matcher, options.strategy)?;
+    let lowered = lower::lower(matcher, options.strategy, options.limits)?;
     chain::compile(matcher, lowered, entry, target, options)
 }
 

@@ -64,6 +64,52 @@ fn a_window_that_nothing_fits_into_is_legal_and_warned_about() {
 }
 
 #[test]
+fn what_is_legal_but_hardly_meant_is_warned_about() {
+    let set = File::new("set", "abc\nre:[a-c]x\nabc\nhex:61 62 63\nre:[abc]x\nABC\n");
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["-e", "a", "-E", "x*"], &["pattern 2 (-E) matches the empty string"]),
+        (&["-e", "ab", "-i", "-e", "AB", "-i"], &["pattern 2 (-e: AB) is the same as pattern 1"]),
+        (&["-e", "ab", "-e", "ab", "--depth", "9"], &[]),
+        (
+            &["-f", set.name()],
+            &[
+                "set line 3: abc) is the same as pattern 1",
+                "set line 4: 61 62 63) is the same as pattern 1",
+                "set line 5: [abc]x) is the same as pattern 2",
+            ],
+        ),
+    ];
+    for (patterns, warnings) in cases {
+        let got = run_with(&[&["match"], *patterns].concat(), "00\n");
+        assert_eq!(got.code, 0, "{got:?}");
+        let lines: Vec<&str> = got.err.lines().collect();
+        assert_eq!(lines.len(), warnings.len(), "{}", got.err);
+        for (line, warning) in lines.iter().zip(*warnings) {
+            assert!(line.starts_with("warning: ") && line.contains(warning), "{line}");
+        }
+    }
+    let again = vec!["abc"; 9].join("\n");
+    let set = File::new("set", &again);
+    let got = run_with(&["match", "-f", set.name()], "00\n");
+    assert_eq!(got.err.lines().count(), 6, "{}", got.err);
+    assert!(got.err.contains("3 more patterns are the same"), "{}", got.err);
+}
+
+#[test]
+fn limits_of_automata_are_options_and_their_errors_tell_both_numbers() {
+    let ask = |options: &[&str]| {
+        let line = ["compile", "--emit", "hex", "--target", "6.18", "-E", "x[ab]{9}y+[cd]{9}z"];
+        run([&line, options].concat())
+    };
+    assert_eq!(ask(&["--strategy", "dispatcher"]).code, 0);
+    let forced = ["--strategy", "dispatcher"];
+    ask(&[&forced[..], &["--states-max", "8"]].concat())
+        .complains(1, &["pattern 1", "the limit is 8"]);
+    ask(&[&forced[..], &["--steps-max", "8"]].concat())
+        .complains(1, &["pattern 1", "more than the 8 steps"]);
+}
+
+#[test]
 fn a_command_line_that_cannot_be_understood_is_exit_2() {
     let cases: &[(&[&str], &str)] = &[
         (&["frobnicate"], "frobnicate"),

@@ -182,7 +182,7 @@ fn a_set_that_the_verifier_would_hardly_take_as_one_program_is_split() {
     else {
         return;
     };
-    let (says, why) = ("joined by tail calls", "of at most 8192");
+    let (says, why) = ("joined by tail calls", "of at most 200000");
     assert!(ran.out.contains(says) && ran.out.contains(why), "{}", ran.out);
     let Some(ran) = as_nobody(&["verify", "--strategy", "gram-set", "-f", path]) else { return };
     assert!(!ran.err.contains("probably"), "{}", ran.err);

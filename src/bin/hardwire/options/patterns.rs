@@ -4,6 +4,8 @@
 //! an option in front of the first pattern is a default for all while one behind a pattern belongs
 //! to that pattern alone. clap derives lose that order, so the options are defined and read here.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ const HEADING: &str = "Patterns, numbered 1, 2, 3 … in the order given";
 
 /// Columns of a pattern in messages and tables.
 const NAME_COLUMNS_MAX: usize = 40;
+
+/// Most patterns that are said to be the same as another one.
+const DUPLICATES_SHOWN_MAX: usize = 5;
 
 /// One option, in the order of the command line.
 #[derive(Clone, Debug)]
@@ -94,6 +99,7 @@ impl PatternOptions {
         for named in &named {
             named.warn_if_surprising(output);
         }
+        warn_of_duplicates(&named, output);
         Ok(named)
     }
 
@@ -185,6 +191,39 @@ fn conflict(named: &[Named]) -> Option<Problem> {
     Some(problem.at("--frequency").hint("all conditions must hold for a frame to match"))
 }
 
+/// Patterns that say what an earlier one said: legal, and both are reported, but hardly meant.
+fn warn_of_duplicates(named: &[Named], output: &Output) {
+    let mut first = HashMap::new();
+    let mut twice = Vec::new();
+    for named in named {
+        let (body, case) = match &named.pattern.body {
+            Body::Literal(literal) if literal.ignore_case => {
+                (literal.bytes.to_ascii_lowercase(), true)
+            }
+            Body::Literal(literal) => (literal.bytes.clone(), false),
+            Body::Regex(expression) => (expression.hir.to_string().into_bytes(), false),
+            Body::Frequency(_) => continue,
+        };
+        let kind = std::mem::discriminant(&named.pattern.body);
+        match first.entry((kind, body, case, named.pattern.window)) {
+            Entry::Vacant(entry) => {
+                entry.insert(named);
+            }
+            Entry::Occupied(entry) => twice.push((named, *entry.get())),
+        }
+    }
+    for (again, first) in twice.iter().take(DUPLICATES_SHOWN_MAX) {
+        let (id, place, text) = (again.pattern.id, &again.place, &again.text);
+        let (other, there) = (first.pattern.id, &first.place);
+        output.warn(format!(
+            "pattern {id} ({place}: {text}) is the same as pattern {other} ({there})"
+        ));
+    }
+    if let Some(more) = twice.len().checked_sub(DUPLICATES_SHOWN_MAX).filter(|more| *more > 0) {
+        output.warn(format!("{more} more patterns are the same as earlier ones"));
+    }
+}
+
 fn next_id(named: &[Named]) -> u32 {
     u32::try_from(named.len() + 1).unwrap_or(u32::MAX)
 }
@@ -222,6 +261,12 @@ impl Named {
                     output.warn(format!("pattern {id} ({place}) can never match"));
                     return;
                 };
+                if bytes == 0 && expression.hir.properties().look_set().is_empty() {
+                    output.warn(format!(
+                        "pattern {id} ({place}) matches the empty string, so it matches \
+                         everywhere: write it so that it needs a byte, or ask with ^ and $"
+                    ));
+                }
                 bytes
             }
         };

@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{KernelVersion, Target};
+use hardwire::compiler::automaton::Limits;
 use hardwire::compiler::{self, Entry, Strategy};
 use hardwire::loader::features;
 
@@ -51,7 +52,17 @@ pub(crate) struct TargetOption {
     /// Search in this way, instead of the one that promises to be fastest
     #[arg(long, value_name = "NAME", value_parser = strategy_names())]
     strategy: Option<Strategy>,
+    /// Refuse expressions whose automaton has more states
+    #[arg(long, value_name = "STATES", default_value_t = Limits::default().states)]
+    states_max: usize,
+    /// Refuse expressions whose automaton takes longer to make; ten million steps take about a
+    /// second and 80 MB
+    #[arg(long, value_name = "STEPS", default_value_t = Limits::default().steps)]
+    steps_max: usize,
 }
+
+/// How many states there may be, to each of the result, before those that are alike are merged.
+const RAW_STATES: usize = 4;
 
 fn strategy_names() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(Strategy::ALL.map(Strategy::name))
@@ -61,7 +72,13 @@ fn strategy_names() -> impl TypedValueParser<Value = Strategy> {
 impl TargetOption {
     /// What else determines the program.
     pub(crate) fn compiler(&self) -> compiler::Options {
-        compiler::Options { strategy: self.strategy, ..compiler::Options::default() }
+        let limits = Limits {
+            states: self.states_max,
+            raw_states: self.states_max.saturating_mul(RAW_STATES),
+            steps: self.steps_max,
+            ..Limits::default()
+        };
+        compiler::Options { strategy: self.strategy, limits, ..compiler::Options::default() }
     }
 
     /// The target that was named, or the newest one that is known.
