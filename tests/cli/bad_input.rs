@@ -88,7 +88,7 @@ fn what_is_legal_but_hardly_meant_is_warned_about() {
             assert!(line.starts_with("warning: ") && line.contains(warning), "{line}");
         }
     }
-    let again = vec!["abc"; 9].join("\n");
+    let again = ["abc"; 9].join("\n");
     let set = File::new("set", &again);
     let got = run_with(&["match", "-f", set.name()], "00\n");
     assert_eq!(got.err.lines().count(), 6, "{}", got.err);
