@@ -144,10 +144,16 @@ fn costs(stats: &VerifierStats, output: &mut Output) -> Result<(), Failure> {
         let of_each: Vec<_> = stats.stack_bytes.iter().map(u64::to_string).collect();
         let several = of_each.len() > 1;
         let each = if several { " (by function, of 512 together)" } else { " of 512" };
-        row(output, "stack", &format!("{} bytes{each}", of_each.join(" + ")))?;
+        // The kernel adds it behind its own check (`do_misc_fixups()` in `kernel/bpf/verifier.c`).
+        let over = stats.stack_bytes.iter().sum::<u64>() > STACK_BYTES_MAX;
+        let over = if over { ", not counting what the kernel adds for may_goto" } else { "" };
+        row(output, "stack", &format!("{} bytes{each}{over}", of_each.join(" + ")))?;
     }
     Ok(())
 }
+
+/// `MAX_BPF_STACK` in `include/linux/filter.h`.
+const STACK_BYTES_MAX: u64 = 512;
 
 fn row(output: &mut Output, name: &str, text: &str) -> Result<(), Failure> {
     Ok(writeln!(output, "  {name:<13} {text}")?)
