@@ -58,8 +58,14 @@ const CASES: &[Case] = &[
     Case { name: "multiply-socket", entry: Entry::SocketFilter, ..LONG },
     Case { name: "fingerprint", literals: SET, strategy: "fingerprint", ..PLAIN },
     Case {
+        name: "fingerprint-of-one",
+        literals: &["<iframe src=\"http://198.51.100.7/"],
+        strategy: "fingerprint",
+        ..PLAIN
+    },
+    Case {
         name: "fingerprint-socket-all",
-        literals: SET,
+        literals: &["GET /", "/etc/passwd", "cmd.exe", "SELECT", "union"],
         report: Report::All,
         ignore_case: true,
         entry: Entry::SocketFilter,

@@ -47,6 +47,8 @@ pub struct GramInterval {
 const STRIDE_MAX: usize = DIMENSIONS_MAX - 2;
 const STRIDE_MIN: usize = 4;
 const GRAM_BYTES_MIN: usize = 4;
+/// Places in the literal that are tried for the first gram.
+const PLACES: usize = 5;
 /// How many of the promising strides are tried.
 const TRIES_MAX: usize = 3;
 
@@ -82,11 +84,16 @@ pub fn find(pattern: &Needle) -> Option<GramInterval> {
     let mut best: Option<(f64, GramInterval)> = None;
     for (_, shape) in shapes.iter().take(TRIES_MAX) {
         let spare = len + 1 - shape.stride - shape.gram_bytes;
-        let mut places = [0, spare / 2, spare].map(|at| plain.start + at).to_vec();
+        let mut places: Vec<usize> =
+            (0..PLACES).map(|nth| plain.start + spare * nth / (PLACES - 1)).collect();
         places.dedup();
         for first in places {
+            let handed_over = shape.handed_over(pattern, first);
+            if best.as_ref().is_some_and(|(least, _)| shape.cost(0.0) + handed_over >= *least) {
+                continue;
+            }
             let Some((rate, interval)) = shape.interval(pattern, first) else { continue };
-            let cost = shape.cost(rate);
+            let cost = shape.cost(rate) + handed_over;
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                 best = Some((cost, interval));
             }
@@ -110,6 +117,20 @@ impl Shape {
         let probes = TEXT_BYTES / count(self.stride);
         let probe = if self.fold.is_some() { 4.0 } else { 3.0 };
         EXTRA_COST + probes * (probe + false_rate * FALSE_COST)
+    }
+
+    /// What it costs that text holds grams of the literal although it does not hold the literal: the
+    /// first that is looked at hands over to the pair test, for half of the bytes on average.
+    fn handed_over(&self, pattern: &Needle, first: usize) -> f64 {
+        let Self { stride, gram_bytes, fold } = *self;
+        let masked = |bytes: &[u8]| load(bytes) & fold.unwrap_or(!0);
+        let mut grams: Vec<u64> =
+            (first..first + stride).map(|at| masked(&pattern.bytes[at..at + gram_bytes])).collect();
+        grams.sort_unstable();
+        let windows = sample::TEXT.windows(gram_bytes);
+        let seen = windows.filter(|bytes| grams.binary_search(&masked(bytes)).is_ok()).count();
+        let expected = count(seen) / count(sample::TEXT.len()) * TEXT_BYTES / count(stride);
+        expected.min(1.0) / 2.0 * TEXT_BYTES / 8.0 * PAIR_COST
     }
 
     /// The best multiplier for the grams from `first` on, and how often anything else passes.

@@ -10,7 +10,7 @@ pub enum Strategy {
     PairSwar,
     /// Each literal by a multiplication at every few positions.
     WindowMultiply,
-    /// All literals together, by tables of fingerprints on the stack.
+    /// All literals together, or a long one, by tables of fingerprints on the stack.
     Fingerprint,
     /// All literals together, by a bit table of their first bytes.
     GramSet,

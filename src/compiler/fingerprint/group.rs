@@ -45,10 +45,15 @@ const KEYS_OF_SLOTS: f64 = 3.0;
 const KEYS_EXPECTED: (f64, f64) = (0.85, 1.5);
 /// A table has to hold this part of what is left, or so many.
 const PART_MIN: (f64, f64) = (0.2, 200.0);
-/// Strides up to this are tried; a block has to hold several looks.
-const STRIDE_MAX: usize = 24;
+/// Strides up to this are tried; a block has to hold several looks, and short packets blocks.
+const STRIDE_MAX: usize = 60;
 /// Attempts at one shape.
 const TRIES: (usize, usize) = (3, 200);
+/// Attempts at one shape for one literal, of which nearly every one succeeds.
+const TRIES_OF_ONE: usize = 12;
+/// Fewest bytes of a literal for which a table of its own is tried: of one this long its stride makes
+/// up for its looks, which take more than twice as long as those of a multiplication.
+const ONE_BYTES_MIN: usize = 22;
 /// Grams that may be hashed for one shape; and for one that after these few looks no good.
 const WORK: (usize, usize) = (300_000, 30_000);
 /// How much more than the best so far looks no good.
@@ -67,8 +72,7 @@ struct Best {
 /// says what searching one literal by itself costs, in nanoseconds for 1,500 bytes.
 pub fn plan(words: &[Word<'_>], usable: usize, alone: impl Fn(usize) -> f64) -> Plan {
     let mut plan = Plan::default();
-    if words.len() == 1 && alone(0) < f64::INFINITY {
-        // Searched alone it is found in order, and its walk ends at once.
+    if matches!(words, [one] if one.bytes.len() < ONE_BYTES_MIN) && alone(0) < f64::INFINITY {
         plan.alone.push(0);
         return plan;
     }
@@ -172,7 +176,8 @@ impl<F: Fn(usize) -> f64> Round<'_, F> {
         let grams: usize =
             candidates.iter().map(|&word| self.bytes[word].len() + 1 - look.span()).sum();
         let tries = |work: usize| (work / (grams + 1_500)).clamp(TRIES.0, TRIES.1);
-        let tries = (tries(WORK.0), tries(WORK.1));
+        let most = if candidates.len() == 1 { TRIES_OF_ONE } else { TRIES.1 };
+        let tries = (tries(WORK.0).min(most), tries(WORK.1).min(most));
         for bits in 7..=9 {
             let usable = self.usable.min(1 << bits);
             if bits < 9 && count(keys) > KEYS_EXPECTED.0 * count(usable) {

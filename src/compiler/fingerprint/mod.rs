@@ -1,4 +1,4 @@
-//! Fingerprint tables: how many literals are looked for at once.
+//! Fingerprint tables: how many literals are looked for at once, or a long one in long strides.
 //!
 //! A look at position `p` of the packet hashes the gram that begins there to a slot of a small table
 //! and compares the byte that is in the slot with the one that stands at `p + check`. If they are
