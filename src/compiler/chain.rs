@@ -275,7 +275,8 @@ impl Job<'_> {
 }
 
 fn weight_of_scan(scan: &Scan) -> u64 {
-    500 + 40 * wide(scan.automaton.states.len())
+    let places = scan.parallel.as_ref().map_or(0, |parallel| 40 * wide(parallel.slots()));
+    500 + scan.automaton.as_ref().map_or(places, |a| 40 * wide(a.states.len()))
 }
 
 /// `parts` in `count` groups of about the same weight; none is empty.

@@ -158,7 +158,8 @@ fn explored_once(
     let payload = flag(matcher.scope == Scope::Payload);
     let folds = any(|pattern| pattern.ignore_case);
     let direct = entry == Entry::Xdp && plan.access != Access::Windows;
-    let states: u64 = plan.passes.iter().map(|pass| states_cost(lowered, pass, target)).sum();
+    let states: u64 =
+        plan.passes.iter().map(|pass| states_cost(lowered, pass, plan.access, target)).sum();
     let sum = if lowered.needles.is_empty() {
         dot(&STATES, &[1.0, payload])
     } else if tables > 0.0 {
@@ -232,11 +233,16 @@ fn explored_once(
 }
 
 /// What the automaton of `pass` costs, if it has one.
-fn states_cost(lowered: &Lowered, pass: &Pass, target: &Target) -> u64 {
+fn states_cost(lowered: &Lowered, pass: &Pass, access: Access, target: &Target) -> u64 {
     match pass {
         Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => 0,
         Pass::States { scan, shape, .. } => {
-            shape.cost(&lowered.scans[*scan].automaton, target).processed
+            let automaton = lowered.scans[*scan].automaton.as_ref();
+            automaton.map_or(0, |automaton| shape.cost(automaton, target).processed)
+        }
+        Pass::Parallel { scan, .. } => {
+            let parallel = lowered.scans[*scan].parallel.as_ref();
+            parallel.map_or(0, |parallel| parallel.cost(access).processed)
         }
     }
 }

@@ -13,7 +13,10 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir};
 
 use super::{
     CompileError,
-    automaton::{self, Automaton, BuildError, Limits},
+    automaton::{
+        self, Automaton, BuildError, Limits,
+        parallel::{self, COUNTED_MIN, Parallel},
+    },
     frequency::Term,
     ir::{Body, Expression, Literal, Matcher, Pattern, Window},
     split::{self, Allowed, Inner, Split},
@@ -103,8 +106,11 @@ pub struct Scan {
     pub id: u32,
     /// Where the whole match must lie.
     pub window: Window,
-    /// What reads; forward.
-    pub automaton: Automaton,
+    /// What reads; forward. `None` if it would be too large.
+    pub automaton: Option<Automaton>,
+    /// What reads if there is no automaton, or the target cannot hold it; `None` for an automaton that
+    /// every target holds. There is one or the other.
+    pub parallel: Option<Parallel>,
     /// A literal without which there is no match: worth a search before anything is read.
     pub required: Option<Needle>,
 }
@@ -220,9 +226,10 @@ impl One<'_> {
                     |Inner { literal, fold, walk }| Needle { walk, fold, ..self.needle(&literal) },
                 ));
             }
-            Split::Scan { automaton, required } => {
+            Split::Scan { automaton, parallel, required } => {
                 let required = required.map(|literal| self.needle(&literal));
-                lowered.scans.push(Scan { index, id, window, automaton, required });
+                let parallel = parallel.map(|parallel| *parallel);
+                lowered.scans.push(Scan { index, id, window, automaton, parallel, required });
             }
         }
         Ok(())
@@ -231,9 +238,14 @@ impl One<'_> {
     fn scan(&self, hir: &Hir) -> Result<Scan, CompileError> {
         let Pattern { id, window, .. } = *self.pattern;
         let inside = window.offset > 0;
-        let automaton = automaton::scanning(hir, inside, &self.limits)
-            .map_err(|source| self.too_large(source))?;
-        Ok(Scan { index: self.index, id, window, automaton, required: None })
+        let (mut automaton, mut parallel) = (None, None);
+        let made = if self.strategy == Some(Strategy::BitParallel) {
+            parallel::parallel(hir, COUNTED_MIN).map(|made| parallel = Some(made))
+        } else {
+            automaton::scanning(hir, inside, &self.limits).map(|made| automaton = Some(made))
+        };
+        made.map_err(|source| self.too_large(source))?;
+        Ok(Scan { index: self.index, id, window, automaton, parallel, required: None })
     }
 
     fn too_large(&self, source: BuildError) -> CompileError {

@@ -90,6 +90,13 @@ pub enum Pass {
         /// requires none, and reads from the start.
         required: Option<Option<GramInterval>>,
     },
+    /// The places of one expression, every byte of the scope.
+    Parallel {
+        /// Position in [`Lowered::scans`].
+        scan: usize,
+        /// As in [`Pass::States`].
+        required: Option<Option<GramInterval>>,
+    },
 }
 
 impl Pass {
@@ -97,7 +104,9 @@ impl Pass {
     pub(super) fn fills_stack(&self) -> bool {
         match self {
             Self::Fingerprints(table) => table.bits == 9,
-            Self::Pair { .. } | Self::Set { .. } | Self::States { .. } => false,
+            Self::Pair { .. } | Self::Set { .. } | Self::States { .. } | Self::Parallel { .. } => {
+                false
+            }
         }
     }
 }
@@ -128,7 +137,7 @@ pub(super) const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
     /// A short name of the strategy: `pair-swar`, `window-multiply`, `fingerprint`, `gram-set`,
-    /// `dispatcher` or `mixed`.
+    /// `dispatcher`, `bit-parallel` or `mixed`.
     pub fn strategy(&self) -> &'static str {
         let name = |pass: &Pass| match pass {
             Pass::Pair { skip: None, .. } => "pair-swar",
@@ -136,6 +145,7 @@ impl Plan {
             Pass::Fingerprints(_) => "fingerprint",
             Pass::Set { .. } => "gram-set",
             Pass::States { .. } => "dispatcher",
+            Pass::Parallel { .. } => "bit-parallel",
         };
         match &self.passes[..] {
             [] if !self.gates.is_empty() => "frequency",
@@ -188,8 +198,14 @@ pub fn choose(
     let mut passes = literals(lowered, access, target, options)?;
     for (scan, part) in lowered.scans.iter().enumerate() {
         let required = part.required.as_ref().map(gram_interval::find);
-        let shape = Shape::choose(&part.automaton, access, target)?;
-        passes.push(Pass::States { scan, shape, required });
+        let shape = part.automaton.as_ref().map(|it| Shape::choose(it, access, target));
+        let fits = part.parallel.as_ref().map(|places| places.fits(access, target));
+        passes.push(match (shape, fits) {
+            (Some(Ok(shape)), _) => Pass::States { scan, shape, required },
+            (_, Some(Ok(()))) => Pass::Parallel { scan, required },
+            (Some(Err(error)), _) | (None, Some(Err(error))) => return Err(error),
+            (None, None) => unreachable!("a scan has an automaton, or places"),
+        });
     }
     let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
@@ -225,7 +241,8 @@ fn alone(
             Strategy::Fingerprint
             | Strategy::GramSet
             | Strategy::InnerLiteral
-            | Strategy::Dispatcher,
+            | Strategy::Dispatcher
+            | Strategy::BitParallel,
         )
         | None => skip(),
     };
@@ -391,7 +408,10 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
         .iter()
         .map(|p| match p {
             Pass::Set { needles, .. } => needles.len(),
-            Pass::Fingerprints(_) | Pass::Pair { .. } | Pass::States { .. } => 0,
+            Pass::Fingerprints(_)
+            | Pass::Pair { .. }
+            | Pass::States { .. }
+            | Pass::Parallel { .. } => 0,
         })
         .sum();
     let mut parts = Vec::new();
@@ -428,13 +448,24 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
     if scans > 0 {
         let automata = if scans == 1 { "automaton" } else { "automata" };
         parts.push(format!("{scans} {automata} byte by byte"));
-        let behind = passes.iter().filter(|p| matches!(p, Pass::States { required: Some(_), .. }));
-        match behind.count() {
-            0 => {}
-            count => {
-                parts.push(format!("{count} of them only if a literal that it needs is there"))
-            }
-        }
+    }
+    let places = passes.iter().filter(|p| matches!(p, Pass::Parallel { .. })).count();
+    if places > 0 {
+        let expressions = if places == 1 { "expression" } else { "expressions" };
+        parts.push(format!(
+            "{places} {expressions} by all places at once, byte by byte, because the automaton would be \
+             too large"
+        ));
+    }
+    let behind = passes.iter().filter(|pass| {
+        matches!(
+            pass,
+            Pass::States { required: Some(_), .. } | Pass::Parallel { required: Some(_), .. }
+        )
+    });
+    match behind.count() {
+        0 => {}
+        count => parts.push(format!("{count} of them only if a literal that it needs is there")),
     }
     if parts.is_empty() {
         parts.push("nothing to search".to_owned());

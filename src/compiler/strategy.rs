@@ -18,17 +18,20 @@ pub enum Strategy {
     InnerLiteral,
     /// Every pattern by an automaton, with a dispatcher at the head of one loop.
     Dispatcher,
+    /// Every pattern by the places of its expression, all at once as bits and counters.
+    BitParallel,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::PairSwar,
         Self::WindowMultiply,
         Self::Fingerprint,
         Self::GramSet,
         Self::InnerLiteral,
         Self::Dispatcher,
+        Self::BitParallel,
     ];
 
     /// Its name, as in plans and on the command line.
@@ -40,13 +43,14 @@ impl Strategy {
             Self::GramSet => "gram-set",
             Self::InnerLiteral => "inner-literal",
             Self::Dispatcher => "dispatcher",
+            Self::BitParallel => "bit-parallel",
         }
     }
 
-    /// Does it read every byte with an automaton, also for literals?
+    /// Does it read every byte, also for literals?
     pub const fn is_automaton(self) -> bool {
         match self {
-            Self::Dispatcher => true,
+            Self::Dispatcher | Self::BitParallel => true,
             Self::PairSwar
             | Self::WindowMultiply
             | Self::Fingerprint

@@ -6,6 +6,7 @@
 
 mod borders;
 mod chains;
+mod exploding;
 mod expressions;
 mod frames;
 mod frequency;

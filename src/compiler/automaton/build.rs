@@ -70,6 +70,14 @@ pub enum BuildError {
         /// [`Limits::steps`].
         limit: usize,
     },
+    /// It has too many places to keep track of.
+    #[error("its places take {words} words; the limit is {limit}")]
+    Places {
+        /// How many words of 64 bits they take.
+        words: usize,
+        /// [`WORDS_MAX`](super::parallel::WORDS_MAX).
+        limit: usize,
+    },
     /// A form that a finite automaton does not have, which the front ends refuse.
     #[error("a finite automaton cannot hold it: {0}")]
     Form(String),
@@ -125,7 +133,11 @@ fn beside(
     finish(subsets, direction, start, None, limits)
 }
 
-fn positions(hir: &Hir, direction: Direction, limits: &Limits) -> Result<Positions, BuildError> {
+pub(super) fn positions(
+    hir: &Hir,
+    direction: Direction,
+    limits: &Limits,
+) -> Result<Positions, BuildError> {
     let config = thompson::Config::new()
         .utf8(false)
         .reverse(direction == Direction::Backward)
@@ -141,7 +153,7 @@ fn positions(hir: &Hir, direction: Direction, limits: &Limits) -> Result<Positio
     Positions::new(&nfa, limits.steps)
 }
 
-fn finish(
+pub(super) fn finish(
     mut subsets: Subsets<'_>,
     direction: Direction,
     start: Next,

@@ -17,7 +17,7 @@ use super::{Direction, Next, State};
 
 /// A byte on either side of a position, as far as look-around tells bytes apart. `None` is the edge
 /// of the scope.
-type Side = Option<u8>;
+pub(super) type Side = Option<u8>;
 
 /// A set of items, and what stood in front of it if that matters.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -181,7 +181,7 @@ impl<'p> Subsets<'p> {
 }
 
 /// Ranges of bytes that no place and no look-around tells apart.
-fn classes(positions: &Positions) -> Vec<RangeInclusive<u8>> {
+pub(super) fn classes(positions: &Positions) -> Vec<RangeInclusive<u8>> {
     let mut begins = [false; 257];
     let mut cut = |range: &RangeInclusive<u8>| {
         begins[usize::from(*range.start())] = true;
@@ -206,7 +206,7 @@ fn classes(positions: &Positions) -> Vec<RangeInclusive<u8>> {
 }
 
 /// A byte that look-around takes for the same.
-fn side(byte: u8) -> u8 {
+pub(super) fn side(byte: u8) -> u8 {
     match byte {
         b'\n' | b'\r' => byte,
         b'_' => b'a',
@@ -216,7 +216,7 @@ fn side(byte: u8) -> u8 {
 }
 
 /// Do all of `looks` hold between the byte that was read last and the one that is read next?
-fn holds(looks: LookSet, direction: Direction, last: Side, next: Side) -> bool {
+pub(super) fn holds(looks: LookSet, direction: Direction, last: Side, next: Side) -> bool {
     if looks.is_empty() {
         return true;
     }

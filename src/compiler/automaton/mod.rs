@@ -11,6 +11,7 @@ mod build;
 pub(super) mod decide;
 mod determinise;
 mod minimise;
+pub mod parallel;
 mod position;
 mod run;
 pub mod shape;

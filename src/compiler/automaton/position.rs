@@ -109,6 +109,32 @@ impl Positions {
         Ok(positions)
     }
 
+    /// The same for an expression of which every match begins with one of these matches: those of at
+    /// most `bytes` bytes that matches, and what is left of longer ones, have.
+    pub(super) fn prefix(&self, bytes: usize) -> Self {
+        let certain = Item { looks: 0, target: MATCH };
+        let mut follow = vec![Vec::new(); self.bytes.len()];
+        let mut met = vec![false; self.bytes.len()];
+        let mut level: Vec<usize> = self.first.iter().filter_map(|item| item.place()).collect();
+        for depth in 1..=bytes {
+            let mut next = Vec::new();
+            for place in level {
+                if std::mem::replace(&mut met[place], true) {
+                    continue;
+                }
+                if depth == bytes {
+                    follow[place].push(certain);
+                } else {
+                    follow[place].clone_from(&self.follow[place]);
+                    next.extend(self.follow[place].iter().filter_map(|item| item.place()));
+                }
+            }
+            level = next;
+        }
+        let ranks = vec![None; self.bytes.len()];
+        Self { bytes: self.bytes.clone(), follow, first: self.first.clone(), ranks }
+    }
+
     fn rank(&mut self) {
         let next = self.chains();
         let count = self.bytes.len();

@@ -176,12 +176,16 @@ impl Gen<'_> {
             };
             self.hits = Some(self.asm.map(spec));
         }
-        if self.has_windows() {
+        let places = self.places_bytes();
+        if self.has_windows() || places > 0 {
+            let bytes = self.scratch_bytes() + self.slide_bytes();
+            // Aligned for words of places only where there are any.
+            let bytes = if places > 0 { ((bytes + 7) & !7) + places } else { bytes };
             let spec = MapSpec {
                 name: "scratch".to_owned(),
                 kind: MapKind::PerCpuArray,
                 key_bytes: 4,
-                value_bytes: (self.scratch_bytes() + self.slide_bytes()).unsigned_abs(),
+                value_bytes: bytes.unsigned_abs(),
                 entries_max: 1,
                 flags: 0,
             };
@@ -263,6 +267,11 @@ impl Gen<'_> {
                     let scan = &lowered.scans[*scan];
                     let behind = self.required(scan, required.as_ref(), first, exits);
                     self.automaton(scan, shape, first && !behind, exits);
+                }
+                Pass::Parallel { scan, required } => {
+                    let scan = &lowered.scans[*scan];
+                    let behind = self.required(scan, required.as_ref(), first, exits);
+                    self.parallel(scan, first && !behind, exits);
                 }
             }
             self.say(Phase::Scan, "a part could not be searched");

@@ -24,7 +24,10 @@ mod strings;
 
 use regex_syntax::hir::{Hir, HirKind, Look};
 
-use super::automaton::{self, Automaton, BuildError, Limits, Next};
+use super::automaton::{
+    self, Automaton, BuildError, Limits, Next,
+    parallel::{COUNTED_MIN, Parallel, parallel},
+};
 use super::byte_rank::rank;
 use super::ir::{LITERAL_BYTES_MAX, Literal};
 use super::lower::Walk;
@@ -33,11 +36,11 @@ pub use strings::STRINGS_MAX;
 
 /// Most literals with walks that one expression becomes.
 pub const BRANCHES_MAX: usize = 8;
-/// Most states of the walks of one literal on one path. In each of them about eight branches wait for
+/// Most states of all walks of an expression on one path. In each of them about eight branches wait for
 /// the verifier, which remembers 8,192 (`BPF_COMPLEXITY_LIMIT_JMP_SEQ`); the search needs some too.
 const WALK_DEPTH_MAX: usize = 900;
-/// Beyond this many states what programs may cost the verifier comes near.
-const LARGE_STATES: usize = 1 << 14;
+/// Automata of so many states every target holds that holds any.
+const SMALL_STATES: usize = 512;
 /// How rare a literal must be to be worth a search of its own: in one of 2^this positions.
 const BITS_MIN: u32 = 10;
 /// Longest literal with bits that do not matter: its rare bytes must be near its start.
@@ -68,10 +71,13 @@ pub enum Split {
         /// there was no other way.
         linear: bool,
     },
-    /// The automaton reads the scope.
+    /// An automaton reads the scope, or what stands for one that would be too large.
     Scan {
-        /// It begins at the start of the scope, or, for a pattern with an offset, inside.
-        automaton: Automaton,
+        /// It begins at the start of the scope, or, for a pattern with an offset, inside. `None` if it
+        /// would be too large.
+        automaton: Option<Automaton>,
+        /// The places of the expression, if the automaton is not small.
+        parallel: Option<Box<Parallel>>,
         /// A literal without which there is no match.
         required: Option<Literal>,
     },
@@ -119,24 +125,27 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
             .and_then(|branches| all_inner(&branches, 1, false, &allowed.last_resort))?;
         Some(Split::Inner { branches: inner, linear: false })
     };
+    let required = || match rare.as_deref() {
+        // What dies early is faster than any search.
+        Some([only]) if !anchored => {
+            let plain = |best: &Candidate| best.fold == best.literal.folds();
+            candidates(only, BITS_MIN).into_iter().find(plain).map(|best| best.literal)
+        }
+        Some(_) | None => None,
+    };
+    let places = || parallel(hir, COUNTED_MIN).ok().map(Box::new);
     match automaton::scanning(hir, inside, &allowed.scan) {
         Ok(automaton) => {
-            if automaton.states.len() > LARGE_STATES
-                && let Some(split) = last_resort()
-            {
-                return Ok(split);
-            }
-            let required = match rare.as_deref() {
-                // An automaton that dies early is faster than any search.
-                Some([only]) if !anchored => {
-                    let plain = |best: &Candidate| best.fold == best.literal.folds();
-                    candidates(only, BITS_MIN).into_iter().find(plain).map(|best| best.literal)
-                }
-                Some(_) | None => None,
-            };
-            Ok(Split::Scan { automaton, required })
+            let parallel = if automaton.states.len() > SMALL_STATES { places() } else { None };
+            Ok(Split::Scan { automaton: Some(automaton), parallel, required: required() })
         }
-        Err(error) => last_resort().ok_or(error),
+        Err(error) => match places() {
+            Some(places) => {
+                let parallel = Some(places);
+                Ok(Split::Scan { automaton: None, parallel, required: required() })
+            }
+            None => last_resort().ok_or(error),
+        },
     }
 }
 
@@ -213,7 +222,12 @@ fn all_inner(
         Way::Inner(inner) => Some(inner),
         Way::Never => None,
     });
-    Some(inner.collect())
+    let inner: Vec<Inner> = inner.collect();
+    let walks = inner.iter().filter_map(|inner| inner.walk.as_ref());
+    let automata = walks.flat_map(|walk| walk.before.iter().chain(&walk.after));
+    // The walks of one literal are behind those of the others on the verifier's path.
+    let depth: usize = automata.map(passes::depth).sum();
+    (depth <= WALK_DEPTH_MAX).then_some(inner)
 }
 
 /// How a branch is found.

@@ -42,8 +42,12 @@ fn first_end(split: &Split, haystack: &[u8], window: Range<usize>) -> Option<usi
                 masked(&inner.literal, &inner.fold).into_iter().filter_map(|s| walked(inner, s))
             })
             .min(),
-        Split::Scan { automaton, required } => {
-            let found = automaton.scan(haystack, window.clone());
+        Split::Scan { automaton, parallel, required } => {
+            let found = match (automaton, parallel) {
+                (Some(automaton), _) => automaton.scan(haystack, window.clone()),
+                (None, Some(parallel)) => parallel.scan(haystack, window.clone()),
+                (None, None) => unreachable!("one of them"),
+            };
             let occurs = required.as_ref().is_none_or(|literal| !starts(literal).is_empty());
             assert!(found.is_none() || occurs, "matches without {required:?}");
             found
@@ -121,8 +125,9 @@ fn told(text: &str) -> String {
             let kind = if linear { "inner" } else { "quadratic" };
             format!("{kind} {}", branches.iter().map(walks).collect::<Vec<_>>().join(" "))
         }
-        Split::Scan { required, .. } => {
-            format!("scan {}", required.as_ref().map_or(String::new(), shown)).trim().to_owned()
+        Split::Scan { automaton, required, .. } => {
+            let kind = if automaton.is_some() { "scan" } else { "places" };
+            format!("{kind} {}", required.as_ref().map_or(String::new(), shown)).trim().to_owned()
         }
     }
 }
@@ -159,9 +164,9 @@ fn expressions_of_real_rules_are_split_where_it_pays() {
         ("\u{e9}|a", "scan"),
         // Too far for the verifier to follow.
         ("(?m)^USER [^\\n]{1000}", "scan USER"),
-        ("=([^#]{800}#|[^$]{800}\\$)x", "quadratic <x"),
+        ("=([^#]{800}#|[^$]{800}\\$)x", "places"),
         // An automaton for all of it would have 2^50 states.
-        ("union.*select[^x]{50}q", "quadratic <select>"),
+        ("union.*select[^x]{50}q", "places select"),
     ];
     let told: Vec<_> = cases.iter().map(|(text, _)| format!("{text}: {}", told(text))).collect();
     let want: Vec<_> = cases.iter().map(|(text, want)| format!("{text}: {want}")).collect();
@@ -170,6 +175,9 @@ fn expressions_of_real_rules_are_split_where_it_pays() {
 
 #[test]
 fn what_has_no_way_is_an_error() {
-    let error = split(&expression("(?s)[^a].{40}[^b]"), false, &Allowed::default());
-    assert!(matches!(error, Err(BuildError::States { .. })), "{error:?}");
+    let told = |text: &str| split(&expression(text), false, &Allowed::default());
+    let error = told("(?s)[^a].{20000}[^b]");
+    assert!(matches!(error, Err(BuildError::States { .. } | BuildError::Work { .. })), "{error:?}");
+    let places = told("(?s)[^a].{40}[^b]").expect("places, if no automaton");
+    assert!(matches!(places, Split::Scan { automaton: None, parallel: Some(_), .. }), "{places:?}");
 }

@@ -5,11 +5,12 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{Phase, ProgramImage, Target};
-use hardwire::compiler::automaton::skip::Class;
+use hardwire::compiler::automaton::skip::{Class, Skip};
 use hardwire::compiler::estimate::Share;
 use hardwire::compiler::frequency::gate::{Gate, Means};
 use hardwire::compiler::frequency::lanes::Lanes;
 use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
+use hardwire::compiler::lower::Scan;
 use hardwire::compiler::plan::{Access, Pass};
 use hardwire::compiler::{self, Compiled, Entry, Estimate, Lowered};
 use serde_json::{Value, json};
@@ -204,29 +205,28 @@ impl Story<'_> {
                 let Some(scan) = lowered.scans.get(*scan) else {
                     return String::new();
                 };
-                let states = scan.automaton.states.len();
+                let states = scan.automaton.as_ref().map_or(0, |it| it.states.len());
                 let round = shape.linear_round.max(shape.window_round);
                 let id = scan.id;
-                let only = match (&scan.required, required) {
-                    (Some(needle), Some(_)) => {
-                        let literal = needle.bytes.escape_ascii();
-                        format!(", only if \"{literal}\" occurs, without which there is no match")
-                    }
-                    (None, _) | (_, None) => String::new(),
-                };
+                let only = only_if(scan, required.is_some());
                 let all =
                     format!("#{id} byte by byte, {states} states, {round} bytes a round{only}");
                 let Some(skip) = &shape.skip else { return all };
-                let what = class(skip.class);
-                let then = skip.then.map_or_else(String::new, |(gap, then)| {
-                    format!(" and {gap} further on {}", class(then))
-                });
-                format!(
-                    "{all}; from {} of them on to the next place with {what}{then} (about {} in \
-                     1,500 bytes), eight positions at a time",
-                    skip.entries.len(),
-                    skip.found
-                )
+                format!("{all}; from {} of them {}", skip.entries.len(), skipped(skip))
+            }
+            Pass::Parallel { scan, required } => {
+                let Some(scan) = lowered.scans.get(*scan) else {
+                    return String::new();
+                };
+                let Some(parallel) = &scan.parallel else { return String::new() };
+                let (id, words, counters) = (scan.id, parallel.words, parallel.counters.len());
+                let only = only_if(scan, required.is_some());
+                let all = format!(
+                    "#{id} byte by byte, all its places at once in {words} words of bits and {counters} \
+                     counters{only}"
+                );
+                let Some(skip) = &parallel.skip else { return all };
+                format!("{all}; where nothing of it was read {}", skipped(skip))
             }
         }
     }
@@ -381,6 +381,30 @@ fn phases(image: &ProgramImage) -> Vec<(Phase, u32)> {
         *counted.entry(image.origin(index).phase).or_insert(0) += insn.slots();
     }
     counted.into_iter().collect()
+}
+
+/// What a pass looks for first, if it does.
+fn only_if(scan: &Scan, looks: bool) -> String {
+    match scan.required.as_ref().filter(|_| looks) {
+        Some(needle) => {
+            let literal = needle.bytes.escape_ascii();
+            format!(", only if \"{literal}\" occurs, without which there is no match")
+        }
+        None => String::new(),
+    }
+}
+
+/// Where a pass goes on when it skips.
+fn skipped(skip: &Skip) -> String {
+    let what = class(skip.class);
+    let then = skip
+        .then
+        .map_or_else(String::new, |(gap, then)| format!(" and {gap} further on {}", class(then)));
+    let found = skip.found;
+    format!(
+        "on to the next place with {what}{then} (about {found} in 1,500 bytes), eight positions at a \
+         time"
+    )
 }
 
 /// A class as an expression.

@@ -16,7 +16,7 @@
 //! Cost: as many compares as the tree is deep for each round, then what each state needs to tell its bytes
 //! apart; on large automata every one of them is mispredicted, which is what bounds the speed.
 
-use super::{Gen, LOOKED, Run, STATE, ZERO};
+use super::{Cursor, Gen, LOOKED, Reader, Run, STATE, ZERO};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
@@ -35,26 +35,19 @@ use crate::{
 };
 
 /// Where in the window the next byte is read. Survives calls of helpers.
-const INNER: Reg = Reg::R8;
+pub(super) const INNER: Reg = Reg::R8;
 /// Offsets up to this are read; frames are at most 65,535 bytes.
 const WINDOWS_END_MAX: i32 = 0xffff;
 /// Slots that skips use.
-const SLOTS: [i16; 3] = [frame::LANE, frame::PASS_START, LOOKED];
+pub(super) const SLOTS: [i16; 3] = [frame::LANE, frame::PASS_START, LOOKED];
 
 /// Where the code of the states gets its bytes, and the loops that it belongs to.
-pub(super) struct Loop {
+struct Loop {
     /// Bytes of a round.
     round: i32,
     /// The loop over rounds.
     head: Label,
-    /// What moves with every round.
-    pub(super) cursor: Reg,
-    /// Where it may go at most.
-    pub(super) cursor_max: i32,
-    /// The slot with where it ends.
-    pub(super) end_slot: i16,
-    /// What is added to `cursor` for the position of a byte in the frame: windows have it.
-    pub(super) base: Option<Reg>,
+    cursor: Cursor,
     /// The states in which a byte may be read: by its place in the round.
     reached: Vec<Vec<bool>>,
     /// The state is known, its byte is at `PTR + k`: by state, then `k`.
@@ -75,41 +68,37 @@ impl Gen<'_> {
         let ends = labels(round + 1);
         let (last, over) = (labels(int(states)), labels(int(states)));
         let reached = reached(run, round);
-        let (cursor, cursor_max, end_slot, base) = if window {
-            (INNER, WINDOW_BYTES, frame::WIN, Some(OFF))
-        } else {
-            (OFF, OFFSET_MAX, frame::BLOCKS_END, None)
-        };
+        let cursor = Cursor::new(window);
         let head = self.asm.label();
-        Loop { round, head, cursor, cursor_max, end_slot, base, reached, blocks, last, over, ends }
+        Loop { round, head, cursor, reached, blocks, last, over, ends }
     }
 
     /// The linear part, from `OFF` on in the state `start`; what lies behind it is read at `beyond`, from
     /// `OFF` on in `STATE`.
     pub(super) fn direct_dispatcher(&mut self, run: &Run, start: usize, beyond: Label) {
-        self.asm.origin(run.origin(Phase::Scan, "the linear part"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "the linear part"));
         self.fresh_pointers();
-        self.linear_read_end(run);
+        self.linear_read_end(&run.reader);
         self.opaque_zero(ZERO, R0);
         self.enter(run, start);
         self.write_slots(&SLOTS);
         let round = run.shape.linear_round.into();
         let code = self.new_loop(run, round, false);
         let (tail, linear_end) = (self.asm.label(), self.asm.label());
-        self.asm.origin(run.origin(Phase::Scan, format!("rounds of {round} bytes")));
+        self.asm.origin(run.reader.origin(Phase::Scan, format!("rounds of {round} bytes")));
         let dead = [R0, R1, R4, R6];
-        self.loop_head(code.head, (frame::ROUND, 0), &dead, true, run.exits.lost);
+        self.loop_head(code.head, (frame::ROUND, 0), &dead, true, run.reader.exits.lost);
         if let Some(skip) = &run.shape.skip {
-            self.skip(run, &code, skip);
+            self.skip(&run.skipping(skip), &code.cursor);
         }
         self.emit_branch(Jmp::Gt.imm(OFF, OFFSET_MAX - round, beyond));
-        self.direct_round(round, tail, run.exits.lost);
+        self.direct_round(round, tail, run.reader.exits.lost);
         self.head_tree(run, &code, 0, run.states());
         if round > 1 {
-            self.asm.origin(run.origin(Phase::Scan, "the last bytes, one by one"));
-            self.loop_head(tail, (frame::ROUND, 0), &dead, false, run.exits.lost);
+            self.asm.origin(run.reader.origin(Phase::Scan, "the last bytes, one by one"));
+            self.loop_head(tail, (frame::ROUND, 0), &dead, false, run.reader.exits.lost);
             self.emit_branch(Jmp::Gt.imm(OFF, OFFSET_MAX - 1, beyond));
-            self.direct_round(1, linear_end, run.exits.lost);
+            self.direct_round(1, linear_end, run.reader.exits.lost);
             self.asm.emit(Size::B.load(R0, PTR, 0));
             self.tail_tree(run, &code, 0, run.states());
         } else {
@@ -117,27 +106,27 @@ impl Gen<'_> {
         }
         self.asm.bind(linear_end);
         // All of the linear part is read; is that all?
-        self.load_slot(R0, run.end_slot());
+        self.load_slot(R0, run.reader.end_slot());
         self.emit_branch(Jmp::Lt.reg(OFF, R0, beyond));
         self.mov(R2, OFF);
-        self.goto(run.ended);
+        self.goto(run.reader.ended);
         self.states(run, &code);
     }
 
     /// Write to slots that a loop writes to, before it does: a round counts as seen only if the same slots
     /// were written (`stacksafe()` in `kernel/bpf/verifier.c`).
-    fn write_slots(&mut self, slots: &[i16]) {
+    pub(super) fn write_slots(&mut self, slots: &[i16]) {
         for &slot in slots {
             self.store_slot(slot, OFF);
         }
     }
 
     /// The slot `BLOCKS_END` = where the bytes that are read end, or the linear part if that is first.
-    fn linear_read_end(&mut self, run: &Run) {
+    pub(super) fn linear_read_end(&mut self, reader: &Reader) {
         let linear = self.asm.label();
         self.mov(R0, DATA_END);
         self.asm.emit(Alu::Sub.reg(R0, R2));
-        self.load_slot(R1, run.end_slot());
+        self.load_slot(R1, reader.end_slot());
         self.emit_branch(Jmp::Le.reg(R0, R1, linear));
         self.mov(R0, R1);
         self.asm.bind(linear);
@@ -145,7 +134,7 @@ impl Gen<'_> {
     }
 
     /// `PTR` = address of `OFF`, with `bytes` readable behind it, else `none`; `OFF` moves behind them.
-    fn direct_round(&mut self, bytes: i32, none: Label, lost: Label) {
+    pub(super) fn direct_round(&mut self, bytes: i32, none: Label, lost: Label) {
         self.load_slot(R1, frame::BLOCKS_END);
         self.add(R1, -bytes);
         self.emit_branch(Jmp::SGt.reg(OFF, R1, none));
@@ -164,7 +153,7 @@ impl Gen<'_> {
         let code = self.new_loop(run, round, true);
         let (window, next, tail, ready) =
             (self.asm.label(), self.asm.label(), self.asm.label(), self.asm.label());
-        self.asm.origin(run.origin(Phase::Scan, "windows of the frame"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "windows of the frame"));
         self.write_slots(&SLOTS);
         if !matches!(start, Some((_, true))) {
             self.write_slots(&[frame::WIN]);
@@ -178,35 +167,38 @@ impl Gen<'_> {
             None => false,
         };
         if first {
-            self.reuse_window(run);
+            self.reuse_window(&run.reader);
             self.goto(ready);
         }
         let dead = [R0, R1, R2, R3, R4, ZERO, R6, INNER];
-        self.loop_head(window, (frame::ROUND, 0), &dead, !first, run.exits.lost);
-        self.copy_window(run);
+        self.loop_head(window, (frame::ROUND, 0), &dead, !first, run.reader.exits.lost);
+        self.copy_window(&run.reader);
         self.asm.bind(ready);
         // All ways to the loop look alike, so that it is explored once.
         self.launder(OFF);
         self.launder(INNER);
         self.opaque_zero(ZERO, R0);
-        self.asm.origin(run.origin(Phase::Scan, format!("rounds of {round} bytes of the window")));
+        self.asm.origin(
+            run.reader.origin(Phase::Scan, format!("rounds of {round} bytes of the window")),
+        );
         let dead = [R0, R1, R4, R6];
-        self.loop_head(code.head, (frame::ROUND_INNER, 0), &dead, true, run.exits.lost);
+        self.loop_head(code.head, (frame::ROUND_INNER, 0), &dead, true, run.reader.exits.lost);
         if let Some(skip) = &run.shape.skip {
-            self.skip(run, &code, skip);
+            self.skip(&run.skipping(skip), &code.cursor);
         }
         self.window_round(round, tail, next);
         self.head_tree(run, &code, 0, run.states());
         if round > 1 {
-            self.asm.origin(run.origin(Phase::Scan, "the last bytes of the window, one by one"));
-            self.loop_head(tail, (frame::ROUND_INNER, 0), &dead, false, run.exits.lost);
+            self.asm
+                .origin(run.reader.origin(Phase::Scan, "the last bytes of the window, one by one"));
+            self.loop_head(tail, (frame::ROUND_INNER, 0), &dead, false, run.reader.exits.lost);
             self.window_round(1, next, next);
             self.asm.emit(Size::B.load(R0, PTR, 0));
             self.tail_tree(run, &code, 0, run.states());
         } else {
             self.asm.bind(tail);
         }
-        self.asm.origin(run.origin(Phase::Scan, "this window is finished"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "this window is finished"));
         self.asm.bind(next);
         self.asm.emit(Alu::Add.reg(OFF, INNER));
         self.goto(window);
@@ -215,16 +207,16 @@ impl Gen<'_> {
 
     /// The slot `WIN` = bytes of the frame that are in scratch memory from offset `OFF` on; at `ended`
     /// if there are no more. `INNER` = 0.
-    fn copy_window(&mut self, run: &Run) {
+    pub(super) fn copy_window(&mut self, reader: &Reader) {
         let (more, clamped) = (self.asm.label(), self.asm.label());
         self.launder(OFF);
-        self.load_slot(R4, run.end_slot());
+        self.load_slot(R4, reader.end_slot());
         self.asm.emit(Alu::Sub.reg(R4, OFF));
         self.emit_branch(Jmp::SGt.imm(R4, 0, more));
         self.mov(R2, OFF);
-        self.goto(run.ended);
+        self.goto(reader.ended);
         self.asm.bind(more);
-        self.emit_branch(Jmp::Gt.imm(OFF, WINDOWS_END_MAX, run.exits.lost));
+        self.emit_branch(Jmp::Gt.imm(OFF, WINDOWS_END_MAX, reader.exits.lost));
         self.emit_branch(Jmp::Le.imm(R4, WINDOW_BYTES, clamped));
         self.set_imm(R4, WINDOW_BYTES);
         self.asm.bind(clamped);
@@ -233,16 +225,16 @@ impl Gen<'_> {
         self.mov(R2, OFF);
         self.load_pointer(R3, frame::SCRATCH);
         self.asm.emit(Insn::call(self.load_bytes()));
-        self.emit_branch(Jmp::Ne.imm(R0, 0, run.exits.lost));
+        self.emit_branch(Jmp::Ne.imm(R0, 0, reader.exits.lost));
         self.opaque_zero(INNER, R0);
     }
 
     /// The first window is in scratch memory already: `INNER` = the first byte in it, `OFF` = 0.
-    fn reuse_window(&mut self, run: &Run) {
+    pub(super) fn reuse_window(&mut self, reader: &Reader) {
         let fits = self.asm.label();
-        self.asm.origin(run.origin(Phase::Scan, "the first window is there already"));
+        self.asm.origin(reader.origin(Phase::Scan, "the first window is there already"));
         self.load_slot(R0, frame::WIN);
-        self.load_slot(R1, run.end_slot());
+        self.load_slot(R1, reader.end_slot());
         self.emit_branch(Jmp::Le.reg(R0, R1, fits));
         self.store_slot(frame::WIN, R1);
         self.asm.bind(fits);
@@ -253,7 +245,7 @@ impl Gen<'_> {
 
     /// `PTR` = address of `INNER`, if `bytes` of the window are there, else `short`; `INNER` moves
     /// behind them. At `next` if they would lie beyond what a window holds.
-    fn window_round(&mut self, bytes: i32, short: Label, next: Label) {
+    pub(super) fn window_round(&mut self, bytes: i32, short: Label, next: Label) {
         self.forget(INNER);
         self.emit_branch(Jmp::Gt.imm(INNER, WINDOW_BYTES - bytes, next));
         self.load_slot(R1, frame::WIN);
@@ -299,12 +291,12 @@ impl Gen<'_> {
     /// The code of all states for all bytes of a round.
     fn states(&mut self, run: &Run, code: &Loop) {
         for state in run.order.iter().copied() {
-            self.asm.origin(run.origin(Phase::Scan, format!("state {state}")));
+            self.asm.origin(run.reader.origin(Phase::Scan, format!("state {state}")));
             for at in 0..code.round {
                 self.state(run, code, state, at);
             }
         }
-        self.asm.origin(run.origin(Phase::Scan, "the round is over: note the state"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "the round is over: note the state"));
         for state in run.order.iter().copied() {
             self.asm.bind(code.over[state]);
             if self.asm.refers_to(code.over[state]) {
@@ -312,18 +304,18 @@ impl Gen<'_> {
                 self.goto(code.head);
             }
         }
-        self.asm.origin(run.origin(Phase::Scan, "a match: where does it end?"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "a match: where does it end?"));
         for (end, label) in (0..).zip(&code.ends) {
             self.asm.bind(*label);
             if self.asm.refers_to(*label) {
-                self.mov(R2, code.cursor);
-                if let Some(base) = code.base {
+                self.mov(R2, code.cursor.at);
+                if let Some(base) = code.cursor.base {
                     self.asm.emit(Alu::Add.reg(R2, base));
                 }
                 if end != code.round {
                     self.add(R2, end - code.round);
                 }
-                self.goto(run.matched);
+                self.goto(run.reader.matched);
             }
         }
     }
@@ -349,7 +341,7 @@ impl Gen<'_> {
         self.decide(&run.decisions[state], following, &mut |_, next| match next {
             Next::State(next) if last => code.over[next],
             Next::State(next) => code.blocks[next][index + 1],
-            Next::Dead => run.exits.done,
+            Next::Dead => run.reader.exits.done,
             Next::MatchBefore => code.ends[index],
             Next::MatchHere => code.ends[index + 1],
         });
@@ -358,7 +350,7 @@ impl Gen<'_> {
 
 /// In which states may each byte of a round be read? The first in any.
 fn reached(run: &Run, round: i32) -> Vec<Vec<bool>> {
-    let states = &run.scan.automaton.states;
+    let states = &run.automaton.states;
     let mut reached = vec![vec![true; states.len()]];
     for at in 1..usize::try_from(round).expect("bytes of a round") {
         let mut next = vec![false; states.len()];

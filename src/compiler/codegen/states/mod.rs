@@ -5,7 +5,9 @@
 //!
 //! - [`dispatcher`]: the number of the state in a register, and a tree of compares over it at the
 //!   head of one loop. Takes automata of any size, in the linear part or in windows.
-//! - [`skip`]: in front of it, a look at eight positions at a time for what the automaton waits for.
+//! - [`parallel`]: all places of an expression as bits and counters in scratch memory, for those whose
+//!   automaton would be too large.
+//! - [`skip`]: in front of both, a look at eight positions at a time for what the automaton waits for.
 //!
 //! A byte at position `p` can end a match in front of it (at `p`, for look-around) or behind it (at
 //! `p + 1`), and a match must end inside the pattern's window. So all bytes in front of the window's
@@ -16,13 +18,15 @@
 //! verifier would explore every byte of every frame in every state.
 
 mod dispatcher;
+mod parallel;
 mod skip;
 #[cfg(test)]
 mod tests;
 
+use self::skip::Skipping;
 use super::{
     Gen, PassExits,
-    direct::clamp,
+    direct::{OFFSET_MAX, clamp},
     entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, OFF},
 };
@@ -34,9 +38,10 @@ use crate::{
     },
     compiler::{
         automaton::{
-            Next,
+            Automaton, Next,
             decide::{Decision, Kind, Test},
             shape::Shape,
+            skip::Skip,
         },
         lower::Scan,
         plan::Access,
@@ -50,9 +55,62 @@ const ZERO: Reg = Reg::R5;
 /// Where a skip began, u32.
 const LOOKED: i16 = frame::DATA + 4;
 
+/// Where a pass reads, and what becomes of a match.
+struct Reader<'a> {
+    scan: &'a Scan,
+    /// May a byte say that a match ended in front of it?
+    late: bool,
+    exits: PassExits,
+    /// A match ends at the position in `r2`.
+    matched: Label,
+    /// All bytes were read; their number is in `r2`.
+    ended: Label,
+}
+
+impl Reader<'_> {
+    /// Is the window's end in front of the scope's?
+    fn bounded(&self) -> bool {
+        self.scan.window.depth.is_some()
+    }
+
+    /// The slot with the exclusive end of the bytes that are read.
+    fn end_slot(&self) -> i16 {
+        if self.bounded() { frame::READ_END } else { frame::END }
+    }
+
+    fn origin(&self, phase: Phase, text: impl Into<String>) -> Origin {
+        Origin::of_pattern(phase, self.scan.id, text)
+    }
+}
+
+/// Where a loop over bytes is.
+struct Cursor {
+    /// What moves with every round.
+    at: Reg,
+    /// Where it may go at most.
+    max: i32,
+    /// The slot with where it ends.
+    end_slot: i16,
+    /// What is added for the position of a byte in the frame: windows have it.
+    base: Option<Reg>,
+}
+
+impl Cursor {
+    /// Of the linear part, or of a window.
+    fn new(window: bool) -> Self {
+        if window {
+            let (at, base) = (dispatcher::INNER, Some(OFF));
+            Self { at, max: super::WINDOW_BYTES, end_slot: frame::WIN, base }
+        } else {
+            Self { at: OFF, max: OFFSET_MAX, end_slot: frame::BLOCKS_END, base: None }
+        }
+    }
+}
+
 /// One pass of one automaton.
 struct Run<'a> {
-    scan: &'a Scan,
+    reader: Reader<'a>,
+    automaton: &'a Automaton,
     shape: &'a Shape,
     decisions: Vec<Decision>,
     /// The numbers that the code knows states by; those in which a match ends with the scope are
@@ -64,24 +122,17 @@ struct Run<'a> {
     first_final: usize,
     /// The first number of a state in which something may be skipped; the others follow it.
     first_entry: usize,
-    /// May a byte say that a match ended in front of it?
-    late: bool,
-    exits: PassExits,
-    /// A match ends at the position in `r2`.
-    matched: Label,
-    /// All bytes were read, the last of them left the pass in [`STATE`].
-    ended: Label,
 }
 
 impl<'a> Run<'a> {
     fn new(
         scan: &'a Scan,
+        automaton: &'a Automaton,
         shape: &'a Shape,
         exits: PassExits,
-        matched: Label,
-        ended: Label,
+        [matched, ended]: [Label; 2],
     ) -> Self {
-        let states = &scan.automaton.states;
+        let states = &automaton.states;
         let skip = shape.skip.as_ref();
         let entry = |at: usize| skip.is_some_and(|skip| skip.entries.contains(&at));
         let place = |at: usize| match (states[at].match_at_end, entry(at)) {
@@ -101,46 +152,33 @@ impl<'a> Run<'a> {
         }
         let late = states.iter().flat_map(|s| &s.arms).any(|arm| arm.next == Next::MatchBefore);
         let decisions = states.iter().map(Decision::of).collect();
-        Self {
-            scan,
-            shape,
-            decisions,
-            number_of,
-            order,
-            first_final,
-            first_entry,
-            late,
-            exits,
-            matched,
-            ended,
+        let reader = Reader { scan, late, exits, matched, ended };
+        Self { reader, automaton, shape, decisions, number_of, order, first_final, first_entry }
+    }
+
+    /// In which states the pass may skip, and in which it is then.
+    fn skipping<'s>(&'s self, skip: &'s Skip) -> Skipping<'s> {
+        Skipping {
+            reader: &self.reader,
+            skip,
+            first: self.first_entry,
+            count: skip.entries.len(),
+            number: self.number_of[skip.state],
         }
     }
 
     fn states(&self) -> usize {
         self.order.len()
     }
-
-    /// Is the window's end in front of the scope's?
-    fn bounded(&self) -> bool {
-        self.scan.window.depth.is_some()
-    }
-
-    /// The slot with the exclusive end of the bytes that are read.
-    fn end_slot(&self) -> i16 {
-        if self.bounded() { frame::READ_END } else { frame::END }
-    }
-
-    fn origin(&self, phase: Phase, text: impl Into<String>) -> Origin {
-        Origin::of_pattern(phase, self.scan.id, text)
-    }
 }
 
 impl Gen<'_> {
     /// A pass of one automaton.
     pub(super) fn automaton(&mut self, scan: &Scan, shape: &Shape, first: bool, exits: PassExits) {
-        let (matched, ended) = (self.asm.label(), self.asm.label());
-        let run = Run::new(scan, shape, exits, matched, ended);
-        self.reads(&run);
+        let labels = [self.asm.label(), self.asm.label()];
+        let automaton = scan.automaton.as_ref().expect("the plan chose one that there is");
+        let run = Run::new(scan, automaton, shape, exits, labels);
+        self.reads(&run.reader);
         if let Some(start) = self.begin(&run) {
             match self.access {
                 Access::Direct { rest: true } if shape.linear_round == 0 => {
@@ -160,19 +198,19 @@ impl Gen<'_> {
             }
         }
         self.end(&run);
-        self.report_end(&run);
+        self.report_end(&run.reader);
     }
 
     /// The first byte in `OFF`, the end of the window in `PASS_END`, that of the bytes that are read
     /// in `READ_END`.
-    fn reads(&mut self, run: &Run) {
-        let window = run.scan.window;
-        self.asm.origin(run.origin(Phase::Bounds, "where a match may lie"));
+    fn reads(&mut self, reader: &Reader) {
+        let window = reader.scan.window;
+        self.asm.origin(reader.origin(Phase::Bounds, "where a match may lie"));
         self.load_slot(OFF, frame::START);
         if window.offset > 0 {
             self.add(OFF, clamp(window.offset.into()));
             self.load_slot(R0, frame::END);
-            self.emit_branch(Jmp::Gt.reg(OFF, R0, run.exits.done));
+            self.emit_branch(Jmp::Gt.reg(OFF, R0, reader.exits.done));
         }
         if let Some(end) = window.end() {
             let (inside, all) = (self.asm.label(), self.asm.label());
@@ -185,7 +223,7 @@ impl Gen<'_> {
             self.goto(all);
             self.asm.bind(inside);
             self.store_slot(frame::PASS_END, R0);
-            if run.late {
+            if reader.late {
                 self.add(R0, 1);
             }
             self.store_slot(frame::READ_END, R0);
@@ -200,8 +238,8 @@ impl Gen<'_> {
 
     /// The state in which the first byte is read; none if no byte is.
     fn begin(&mut self, run: &Run) -> Option<usize> {
-        let automaton = &run.scan.automaton;
-        let start = if run.scan.window.offset > 0 {
+        let automaton = run.automaton;
+        let start = if run.reader.scan.window.offset > 0 {
             Next::State(automaton.behind.expect("a window with an offset is built with a state"))
         } else {
             automaton.start
@@ -209,12 +247,12 @@ impl Gen<'_> {
         match start {
             Next::State(state) => Some(state),
             Next::Dead => {
-                self.goto(run.exits.done);
+                self.goto(run.reader.exits.done);
                 None
             }
             Next::MatchHere | Next::MatchBefore => {
                 self.mov(R2, OFF);
-                self.goto(run.matched);
+                self.goto(run.reader.matched);
                 None
             }
         }
@@ -277,46 +315,46 @@ impl Gen<'_> {
 
     /// The last byte was read, its position plus one is in `r2`: does a match end with the scope?
     fn end(&mut self, run: &Run) {
-        self.asm.origin(run.origin(Phase::Scan, "does a match end with the scope?"));
-        self.asm.bind(run.ended);
-        if !self.asm.refers_to(run.ended) {
+        self.asm.origin(run.reader.origin(Phase::Scan, "does a match end with the scope?"));
+        self.asm.bind(run.reader.ended);
+        if !self.asm.refers_to(run.reader.ended) {
             return;
         }
         if run.first_final < run.states() {
-            if run.bounded() {
+            if run.reader.bounded() {
                 // Only the end of the scope is one that look-around sees.
                 self.load_slot(R0, frame::PASS_END);
                 self.load_slot(R1, frame::END);
-                self.emit_branch(Jmp::Lt.reg(R0, R1, run.exits.done));
+                self.emit_branch(Jmp::Lt.reg(R0, R1, run.reader.exits.done));
             }
             if run.first_final == 0 {
-                self.goto(run.matched);
+                self.goto(run.reader.matched);
             } else {
                 let number = super::int(run.first_final);
-                self.emit_branch(Jmp::Ge.imm32(STATE, number, run.matched));
+                self.emit_branch(Jmp::Ge.imm32(STATE, number, run.reader.matched));
             }
         }
         if run.first_final > 0 {
-            self.goto(run.exits.done);
+            self.goto(run.reader.exits.done);
         }
     }
 
     /// A match ends at `r2`: does it lie in the window?
-    fn report_end(&mut self, run: &Run) {
-        self.asm.bind(run.matched);
-        if !self.asm.refers_to(run.matched) {
+    fn report_end(&mut self, reader: &Reader) {
+        self.asm.bind(reader.matched);
+        if !self.asm.refers_to(reader.matched) {
             return;
         }
-        self.asm.origin(run.origin(Phase::Report, "found"));
-        if run.bounded() && run.late {
+        self.asm.origin(reader.origin(Phase::Report, "found"));
+        if reader.bounded() && reader.late {
             self.load_slot(R0, frame::PASS_END);
-            self.emit_branch(Jmp::Gt.reg(R2, R0, run.exits.done));
+            self.emit_branch(Jmp::Gt.reg(R2, R0, reader.exits.done));
         }
         if self.counters.is_some() {
             self.load_slot(R0, frame::START);
             self.asm.emit(Alu::Sub.reg(R2, R0));
         }
-        self.found(run.scan.index, run.exits.done);
+        self.found(reader.scan.index, reader.exits.done);
     }
 
     /// `r2` = address of the packet, `r3` = end of its linear part, and the verifier has proven

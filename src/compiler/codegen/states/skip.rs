@@ -10,7 +10,7 @@
 //! round: constants are loaded in front of it, the state waits in a stack slot. Each word has a branch of its
 //! own, because where something was found is where following the automaton begins again.
 
-use super::{Gen, LOOKED, Run, STATE, ZERO, dispatcher::Loop};
+use super::{Cursor, Gen, LOOKED, Reader, STATE, ZERO};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
@@ -45,6 +45,18 @@ struct Look {
     high: Option<Reg>,
 }
 
+/// What is skipped, and when.
+pub(super) struct Skipping<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) skip: &'a Skip,
+    /// The number of the first state in which something may be skipped.
+    pub(super) first: usize,
+    /// How many of them there are; their numbers follow one another.
+    pub(super) count: usize,
+    /// The number of the state behind what was skipped.
+    pub(super) number: i32,
+}
+
 /// Bytes behind the cursor that a round of `skip` reads.
 fn need(skip: &Skip) -> i32 {
     BLOCK + i32::from(skip.reach())
@@ -56,49 +68,50 @@ impl Gen<'_> {
     ///
     /// The skip stands in line because the verifier goes straight on first: what it learns behind
     /// a skip, where it knows least, holds for the ways around it, too.
-    pub(super) fn skip(&mut self, run: &Run, code: &Loop, skip: &Skip) {
+    pub(super) fn skip(&mut self, run: &Skipping, code: &Cursor) {
+        let skip = run.skip;
         let follow = self.asm.label();
-        self.asm.origin(run.origin(Phase::Scan, "can something be skipped?"));
+        self.asm.origin(run.reader.origin(Phase::Scan, "can something be skipped?"));
         self.load_slot(R1, code.end_slot);
         self.add(R1, -need(skip));
-        self.emit_branch(Jmp::SGt.reg(code.cursor, R1, follow));
-        self.may_begin(run, skip, follow);
-        self.asm.origin(run.origin(Phase::Scan, "skip what cannot matter"));
+        self.emit_branch(Jmp::SGt.reg(code.at, R1, follow));
+        self.may_begin(run, follow);
+        self.asm.origin(run.reader.origin(Phase::Scan, "skip what cannot matter"));
         self.store_slot(frame::LANE, STATE);
-        self.store_slot(LOOKED, code.cursor);
+        self.store_slot(LOOKED, code.at);
         if let Some(base) = code.base {
             self.store_slot(frame::PASS_START, base);
         }
         let look = self.look_constants(code, skip);
         let (head, rest, stop) = (self.asm.label(), self.asm.label(), self.asm.label());
-        self.loop_head(head, (frame::ROUND, 0), &[R0, R1, R4, R6], true, run.exits.lost);
-        self.emit_branch(Jmp::Gt.imm(code.cursor, code.cursor_max - need(skip), stop));
+        self.loop_head(head, (frame::ROUND, 0), &[R0, R1, R4, R6], true, run.reader.exits.lost);
+        self.emit_branch(Jmp::Gt.imm(code.at, code.max - need(skip), stop));
         self.load_slot(R1, code.end_slot);
         self.add(R1, -need(skip));
-        self.emit_branch(Jmp::SGt.reg(code.cursor, R1, rest));
-        self.skip_pointer(run, code, code.cursor, need(skip));
+        self.emit_branch(Jmp::SGt.reg(code.at, R1, rest));
+        self.skip_pointer(run, code, code.at, need(skip));
         let found: Vec<Label> = (0..WORDS).map(|_| self.asm.label()).collect();
         for (word, &label) in (0..).zip(&found) {
             self.look(&look, 8 * word, label);
         }
-        self.add(code.cursor, BLOCK);
+        self.add(code.at, BLOCK);
         self.goto(head);
-        self.last_look(run, code, skip, &look, (rest, stop));
+        self.last_look(run, code, &look, (rest, stop));
         for (word, label) in (0..WORDS).zip(found).rev() {
             self.asm.bind(label);
             if word > 0 {
-                self.add(code.cursor, 8 * word);
+                self.add(code.at, 8 * word);
                 self.goto(stop);
             }
         }
         self.asm.bind(stop);
-        self.stop(run, code, skip);
+        self.stop(run, code);
         self.asm.bind(follow);
     }
 
     /// To `not` unless the state is one in which a stretch may begin.
-    fn may_begin(&mut self, run: &Run, skip: &Skip, not: Label) {
-        let (first, count) = (run.first_entry, skip.entries.len());
+    fn may_begin(&mut self, run: &Skipping, not: Label) {
+        let Skipping { first, count, .. } = *run;
         if first == 0 {
             self.emit_branch(Jmp::Ge.imm32(STATE, int(count), not));
         } else {
@@ -112,51 +125,52 @@ impl Gen<'_> {
     /// and no match ends with the scope, that was all.
     fn last_look(
         &mut self,
-        run: &Run,
-        code: &Loop,
-        skip: &Skip,
+        run: &Skipping,
+        code: &Cursor,
         look: &Look,
         (rest, stop): (Label, Label),
     ) {
+        let skip = run.skip;
         self.asm.bind(rest);
         if code.base.is_none() && skip.silent {
             // What lies behind the linear part is another matter.
             self.load_slot(R1, code.end_slot);
-            self.load_slot(R0, run.end_slot());
+            self.load_slot(R0, run.reader.end_slot());
             self.emit_branch(Jmp::Ne.reg(R0, R1, stop));
             self.add(R1, -need(skip));
-            self.emit_branch(Jmp::Gt.imm(R1, code.cursor_max - need(skip), stop));
+            self.emit_branch(Jmp::Gt.imm(R1, code.max - need(skip), stop));
             self.mov(R4, R1);
             self.skip_pointer(run, code, R4, need(skip));
             for word in 0..WORDS {
                 self.look(look, 8 * word, stop);
             }
-            self.goto(run.exits.done);
+            self.goto(run.reader.exits.done);
         } else {
             self.goto(stop);
         }
     }
 
     /// What was looked for is at the cursor, or may be: the automaton is followed from there on.
-    fn stop(&mut self, run: &Run, code: &Loop, skip: &Skip) {
+    fn stop(&mut self, run: &Skipping, code: &Cursor) {
+        let skip = run.skip;
         let (nothing, known) = (self.asm.label(), self.asm.label());
         if let Some(base) = code.base {
             self.load_slot(base, frame::PASS_START);
         }
         self.opaque_zero(ZERO, R0);
         self.load_slot(R1, LOOKED);
-        self.emit_branch(Jmp::Eq.reg(code.cursor, R1, nothing));
+        self.emit_branch(Jmp::Eq.reg(code.at, R1, nothing));
         // At least a word was skipped, which is more than goes back.
         if skip.back > 0 {
-            self.add(code.cursor, -i32::from(skip.back));
+            self.add(code.at, -i32::from(skip.back));
         }
-        self.set_imm(STATE, run.number_of[skip.state]);
+        self.set_imm(STATE, run.number);
         self.goto(known);
         self.asm.bind(nothing);
         self.load_slot(STATE, frame::LANE);
         self.asm.bind(known);
         self.asm.emit(Alu::Xor.reg(STATE, ZERO));
-        self.launder(code.cursor);
+        self.launder(code.at);
         if code.base.is_none() {
             self.fresh_pointers();
         } else {
@@ -170,7 +184,7 @@ impl Gen<'_> {
     }
 
     /// `PTR` = address of the offset `at`, `need` bytes readable.
-    fn skip_pointer(&mut self, run: &Run, code: &Loop, at: Reg, need: i32) {
+    fn skip_pointer(&mut self, run: &Skipping, code: &Cursor, at: Reg, need: i32) {
         if code.base.is_some() {
             self.load_pointer(PTR, frame::SCRATCH);
             self.asm.emit(Alu::Add.reg(PTR, at));
@@ -182,11 +196,11 @@ impl Gen<'_> {
         self.asm.emit(Alu::Add.reg(PTR, at));
         self.mov(R0, PTR);
         self.add(R0, need);
-        self.emit_branch(Jmp::Gt.reg(R0, R1, run.exits.lost));
+        self.emit_branch(Jmp::Gt.reg(R0, R1, run.reader.exits.lost));
     }
 
     /// Load what the test needs. In a window the offset of the window gives up its register.
-    fn look_constants(&mut self, code: &Loop, skip: &Skip) -> Look {
+    fn look_constants(&mut self, code: &Cursor, skip: &Skip) -> Look {
         let spare = if code.base.is_some() { R9 } else { R8 };
         let mut free = [R2, R3, R5, R7, spare].into_iter();
         let mut known: Vec<(u8, Reg)> = Vec::new();

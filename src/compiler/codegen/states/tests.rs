@@ -32,7 +32,14 @@ pub(super) fn image(
         verdicts,
     };
     let shape = Shape::choose(automaton, access, target).expect("fits");
-    let scan = Scan { index: 0, id: 1, window, automaton: automaton.clone(), required: None };
+    let scan = Scan {
+        index: 0,
+        id: 1,
+        window,
+        automaton: Some(automaton.clone()),
+        parallel: None,
+        required: None,
+    };
     let lowered = Lowered { scans: vec![scan], ..Lowered::default() };
     let options = Options { counters, ..Options::default() };
     let passes = vec![Pass::States { scan: 0, shape, required: None }];
