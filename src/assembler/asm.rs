@@ -55,7 +55,7 @@ pub struct Assembler {
     bound: Vec<Option<usize>>,
     referred: HashSet<Label>,
     maps: Vec<MapSpec>,
-    functions: Vec<(String, usize)>,
+    functions: Vec<(String, usize, Option<u8>)>,
 }
 
 impl Assembler {
@@ -79,7 +79,7 @@ impl Assembler {
             bound: Vec::new(),
             referred: HashSet::new(),
             maps: Vec::new(),
-            functions: vec![("main".to_owned(), 0)],
+            functions: vec![("main".to_owned(), 0, None)],
         }
     }
 
@@ -160,7 +160,19 @@ impl Assembler {
     ///
     /// If `label` is already bound.
     pub fn function(&mut self, name: &str, label: Label) {
-        self.functions.push((name.to_owned(), self.items.len()));
+        self.functions.push((name.to_owned(), self.items.len(), None));
+        self.bind(label);
+    }
+
+    /// The same for a function that the verifier judges on its own; see [`Function::global`]. It takes the
+    /// context in `r1` and `numbers` 32-bit numbers behind it.
+    ///
+    /// # Panics
+    ///
+    /// If `label` is already bound, or there are more than four numbers.
+    pub fn global_function(&mut self, name: &str, label: Label, numbers: u8) {
+        assert!(numbers <= 4, "arguments are r1 to r5");
+        self.functions.push((name.to_owned(), self.items.len(), Some(numbers)));
         self.bind(label);
     }
 
@@ -198,7 +210,10 @@ impl Assembler {
         let functions = self
             .functions
             .into_iter()
-            .map(|(name, item)| Function { name, slot: laid.slot_of_item[item] })
+            .map(|(name, item, global)| {
+                let slot = laid.slot_of_item[item];
+                Function { name, slot, global }
+            })
             .collect();
         let image = ProgramImage {
             name: self.name,

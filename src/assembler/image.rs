@@ -45,6 +45,10 @@ pub struct Function {
     pub name: String,
     /// Its first slot.
     pub slot: u32,
+    /// Of a *global* function, which the verifier judges once and on its own (Linux 5.6), how many 32-bit
+    /// numbers it takes besides the context. Its result is any number to whoever calls it. `None`: it
+    /// is judged wherever it is called.
+    pub global: Option<u8>,
 }
 
 /// What a map holds before the program first runs. Only for arrays of one entry.
@@ -162,7 +166,7 @@ impl ProgramImage {
             slot_count,
             origins: vec![origin],
             maps,
-            functions: vec![Function { name: "main".to_owned(), slot: 0 }],
+            functions: vec![Function { name: "main".to_owned(), slot: 0, global: None }],
             contents: Vec::new(),
             licence: Cow::Borrowed(LICENCE),
             tails: Vec::new(),

@@ -44,6 +44,8 @@ pub struct Line<'a> {
     pub is_target: bool,
     /// The function that begins here, unless the program is one called `main`.
     pub function: Option<&'a str>,
+    /// How many numbers it takes, if it is a global one.
+    pub global: Option<u8>,
 }
 
 /// The instructions of `image` as lines, in order.
@@ -64,9 +66,10 @@ pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
     let mut all = Vec::with_capacity(image.insns().len());
     for (index, insn) in image.insns().iter().enumerate() {
         let slot = image.slot_of(index);
-        let mut function = None;
+        let (mut function, mut global) = (None, None);
         while let Some(next) = next_function.filter(|f| f.slot <= slot) {
             function = Some(next.name.as_str());
+            global = next.global;
             next_function = functions.next();
         }
         let (first, second) = encode::encode(insn);
@@ -80,6 +83,7 @@ pub fn lines(image: &ProgramImage) -> Vec<Line<'_>> {
             goes_to: target_slot(image, index),
             is_target: is_target[usize::try_from(slot).expect("u32 fits")],
             function,
+            global,
         });
         run = number;
     }
@@ -272,6 +276,9 @@ impl<'a> Listing<'a> {
                 Some(Label::Function(name)) => text += name,
                 // A name that is no label, or one that is taken.
                 Some(Label::Place(_)) | None => write_quoted(&mut text, function)?,
+            }
+            if let Some(numbers) = line.global {
+                text += &format!(" global {numbers}");
             }
             writeln!(f, "{}", self.style.paint(Part::Name, text))?;
         }

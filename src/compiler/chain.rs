@@ -179,7 +179,8 @@ impl Job<'_> {
             return None;
         }
         let gates = gate::gates(&lowered.counts, self.target.perfmon);
-        let value = estimate::counted(lowered, &gates, self.entry);
+        let value =
+            estimate::counted(lowered, &gates, (self.entry, self.target, self.options.strategy));
         (value > COUNTED_PROCESSED_MAX).then_some(Share {
             name: "processed",
             value,

@@ -12,12 +12,14 @@
 
 use super::{
     Entry,
+    automaton::shape::Shape,
     codegen::WINDOW_BYTES,
     frequency::gate::{self, Gate},
     ir::{Matcher, Report, Scope, Window},
-    lower::{Lowered, Needle},
+    lower::{Lowered, Needle, Scan},
     number::{count, dot, float, rounded},
-    plan::{Access, Pass, Plan},
+    plan::{Access, COUNTED_SET_ROUNDS, Gram, Pass, Plan, by_grams, searched},
+    strategy::Strategy,
 };
 use crate::assembler::{
     Insn, Phase, ProgramImage, Target,
@@ -75,7 +77,7 @@ impl Estimate {
         let processed = if target.may_goto {
             explored_once(matcher, lowered, entry, target, plan, image)
         } else {
-            counted(lowered, &plan.gates, entry)
+            counted(lowered, &plan.gates, (entry, target, plan.forced_sets(lowered)))
         };
         let slots = u64::from(image.slot_count());
         Self {
@@ -247,9 +249,18 @@ fn states_cost(lowered: &Lowered, pass: &Pass, access: Access, target: &Target) 
     }
 }
 
+/// What a set costs where loops are counted: its rounds, its looks; and each literal of it.
+const SET_PROCESSED: u64 = COUNTED_SET_ROUNDS.unsigned_abs() as u64 * 18 + 3_000;
+const SET_LITERAL: u64 = 120;
+const SET_PIECE: u64 = 15;
+
 /// Loops with a counter: every round of every block is explored, and in it every position compares
 /// all eight-byte pieces.
-pub(super) fn counted(lowered: &Lowered, gates: &[Gate], entry: Entry) -> u64 {
+pub(super) fn counted(
+    lowered: &Lowered,
+    gates: &[Gate],
+    (entry, target, strategy): (Entry, &Target, Option<Strategy>),
+) -> u64 {
     let reach = match entry {
         Entry::Xdp => gate::COUNTED_BYTES,
         // The first one is come to in two ways.
@@ -258,7 +269,7 @@ pub(super) fn counted(lowered: &Lowered, gates: &[Gate], entry: Entry) -> u64 {
     let reach = u64::from(reach.unsigned_abs());
     let conditions = gate::counted_cost(gates, &lowered.counts, reach);
     let base = match entry {
-        _ if lowered.needles.is_empty() => 1_000,
+        _ if searched(lowered).next().is_none() => 1_000,
         Entry::Xdp => 1_000,
         Entry::SocketFilter => 85_000,
     };
@@ -271,7 +282,23 @@ pub(super) fn counted(lowered: &Lowered, gates: &[Gate], entry: Entry) -> u64 {
         };
         two_pieces + more_each * (pattern.bytes.len().div_ceil(8).saturating_sub(2) as u64)
     };
-    base + conditions + lowered.needles.iter().map(one).sum::<u64>()
+    let access = if entry == Entry::Xdp { Access::Direct { rest: false } } else { Access::Windows };
+    let automaton = |scan: &Scan| {
+        // What is refused is so by itself, whatever is beside it.
+        let automaton = scan.automaton.as_ref()?;
+        let shape = Shape::choose(automaton, access, target).ok()?;
+        Some(shape.cost(automaton, target).processed)
+    };
+    let automata: u64 = lowered.scans.iter().filter_map(automaton).sum();
+    let (sets, single) = by_grams(lowered, true, strategy);
+    let in_set = |&at: &usize| {
+        SET_LITERAL + SET_PIECE * (lowered.needles[at].bytes.len().div_ceil(8) as u64)
+    };
+    let set =
+        |(_, needles): &(Gram, Vec<usize>)| SET_PROCESSED + needles.iter().map(in_set).sum::<u64>();
+    let required = lowered.scans.iter().filter_map(|scan| scan.required.as_ref());
+    let alone = single.iter().map(|&at| &lowered.needles[at]).chain(required);
+    base + conditions + alone.map(one).sum::<u64>() + automata + sets.iter().map(set).sum::<u64>()
 }
 
 /// Most branches that wait at once, if every instruction is explored once: the verifier goes on with

@@ -146,6 +146,8 @@ impl Lowered {
 
 /// Lower the patterns of `matcher`, for a strategy if one is asked for; `limits` hold for every
 /// automaton.
+/// `walks`: can the target follow
+/// walks from a literal, or is an expression better one automaton?
 ///
 /// # Errors
 ///
@@ -154,10 +156,11 @@ pub fn lower(
     matcher: &Matcher,
     strategy: Option<Strategy>,
     limits: Limits,
+    walks: bool,
 ) -> Result<Lowered, CompileError> {
     let mut lowered = Lowered::default();
     for (index, pattern) in matcher.patterns.iter().enumerate() {
-        let one = One { index, pattern, strategy, limits };
+        let one = One { index, pattern, strategy, limits, walks };
         match &pattern.body {
             Body::Literal(literal) if one.by_automaton() => {
                 lowered.scans.push(one.scan(&as_expression(literal))?);
@@ -180,6 +183,7 @@ struct One<'a> {
     pattern: &'a Pattern,
     strategy: Option<Strategy>,
     limits: Limits,
+    walks: bool,
 }
 
 impl One<'_> {
@@ -206,6 +210,10 @@ impl One<'_> {
         let (walk, last_resort) = (of(WALK_STATES_MAX), of(WALK_STATES_LAST_RESORT));
         let allowed = Allowed { scan: self.limits, walk, last_resort };
         let split = match self.strategy {
+            None if !self.walks => {
+                split::without_walks(&expression.hir, window.offset > 0, &allowed)
+                    .map_err(|source| self.too_large(source))?
+            }
             None => split::split(&expression.hir, window.offset > 0, &allowed)
                 .map_err(|source| self.too_large(source))?,
             Some(strategy) if strategy.is_automaton() => {

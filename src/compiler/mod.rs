@@ -154,7 +154,7 @@ pub fn compile(
             return Err(CompileError::TooLong { what: "the literal", bytes, limit });
         }
     }
-    let lowered = lower::lower(matcher, options.strategy, options.limits)?;
+    let lowered = lower::lower(matcher, options.strategy, options.limits, target.may_goto)?;
     chain::compile(matcher, lowered, entry, target, options)
 }
 

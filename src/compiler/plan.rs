@@ -11,7 +11,7 @@ use super::{
     fingerprint::{self, Table, Word},
     frequency::gate::{self, Gate},
     gram_interval::{self, GramInterval},
-    lower::Lowered,
+    lower::{Lowered, Needle},
     strategy::Strategy,
 };
 
@@ -131,11 +131,21 @@ const PAIRS_MAX: usize = 4;
 /// Longest literal on targets without `may_goto`, in bytes: there every position of a block compares
 /// it on its own, and the verifier explores that in every round.
 pub(super) const COUNTED_LITERAL_BYTES_MAX: usize = 64;
+/// Rounds of a counted loop over a set: 64 positions each, and one for each candidate. Old kernels take
+/// time that grows with the square of it.
+pub(super) const COUNTED_SET_ROUNDS: i32 = 4_096;
 /// Most instructions that loops with a counter may be expected to cost the verifier, of the million
 /// that it processes; the estimate is right within a tenth where it is near.
 pub(super) const COUNTED_PROCESSED_MAX: u64 = 950_000;
 
 impl Plan {
+    /// The strategy that makes the same sets again.
+    pub(super) fn forced_sets(&self, lowered: &Lowered) -> Option<Strategy> {
+        let (sets, _) = by_grams(lowered, true, None);
+        let made = self.passes.iter().filter(|pass| matches!(pass, Pass::Set { .. })).count();
+        if made == sets.len() { None } else { Some(Strategy::GramSet) }
+    }
+
     /// A short name of the strategy: `pair-swar`, `window-multiply`, `fingerprint`, `gram-set`,
     /// `dispatcher`, `bit-parallel` or `mixed`.
     pub fn strategy(&self) -> &'static str {
@@ -168,14 +178,16 @@ pub fn choose(
     options: &Options,
 ) -> Result<Plan, CompileError> {
     if !target.bounded_loops && !target.may_goto {
-        return Err(CompileError::Target {
-            what: "a search".to_owned(),
-            why: format!(
-                "every search is a loop, and Linux {} has none (5.3 has \
-                 bounded loops)",
-                target.version
-            ),
-        });
+        let version = target.version;
+        let why = if target.perfmon {
+            format!("every search is a loop, and Linux {version} has none (5.3 has bounded loops)")
+        } else {
+            format!(
+                "every search is a loop, and without CAP_PERFMON Linux {version} takes none (with it \
+                 5.3 takes loops with a counter; 6.9 has may_goto, which needs no capability)"
+            )
+        };
+        return Err(CompileError::Target { what: "a search".to_owned(), why });
     }
     let access = match entry {
         Entry::SocketFilter => Access::Windows,
@@ -193,11 +205,12 @@ pub fn choose(
     }
     let gates = gate::gates(&lowered.counts, target.perfmon);
     if !target.may_goto {
-        counted_limits(lowered, &gates, entry, target)?;
+        counted_limits(lowered, &gates, entry, target, options.strategy)?;
     }
     let mut passes = literals(lowered, access, target, options)?;
     for (scan, part) in lowered.scans.iter().enumerate() {
-        let required = part.required.as_ref().map(gram_interval::find);
+        let skip = |needle| if target.may_goto { gram_interval::find(needle) } else { None };
+        let required = part.required.as_ref().map(skip);
         let shape = part.automaton.as_ref().map(|it| Shape::choose(it, access, target));
         let fits = part.parallel.as_ref().map(|places| places.fits(access, target));
         passes.push(match (shape, fits) {
@@ -251,14 +264,13 @@ fn alone(
 
 /// What a strategy asks of a target.
 fn needs(target: &Target, windows: bool, strategy: Strategy) -> Result<(), CompileError> {
-    if target.may_goto && windows {
+    if !target.may_goto || windows {
         return Ok(());
     }
     Err(CompileError::Target {
         what: format!("strategy {strategy}"),
         why: format!(
-            "it needs may_goto (Linux 6.9) and, for XDP, bpf_xdp_load_bytes (5.18), and Linux {} has \
-             not both",
+            "for XDP with may_goto it needs bpf_xdp_load_bytes (5.18), and Linux {} has it not",
             target.version
         ),
     })
@@ -289,28 +301,42 @@ fn literals(
         Some(_) | None => {}
     }
     let mut passes = Vec::new();
-    for gram in [Gram::Four, Gram::Two, Gram::One] {
-        let group: Vec<usize> = (0..lowered.needles.len())
-            .filter(|&i| Gram::of_len(lowered.needles[i].bytes.len()) == gram)
-            .filter(|&i| !lowered.needles[i].is_masked())
-            .collect();
-        let together = match options.strategy {
-            None => group.len() > PAIRS_MAX && windows && target.may_goto,
-            Some(strategy) => strategy == Strategy::GramSet && !group.is_empty(),
-        };
-        if together {
-            needs(target, windows, Strategy::GramSet)?;
-            passes.push(Pass::Set { gram, needles: group });
-            continue;
-        }
-        for needle in group {
-            passes.push(alone(lowered, needle, target, options.strategy)?);
-        }
+    let (sets, single) = by_grams(lowered, !target.may_goto || windows, options.strategy);
+    for (gram, needles) in sets {
+        needs(target, windows, Strategy::GramSet)?;
+        passes.push(Pass::Set { gram, needles });
     }
-    for needle in (0..lowered.needles.len()).filter(|&i| lowered.needles[i].is_masked()) {
+    for needle in single {
         passes.push(alone(lowered, needle, target, options.strategy)?);
     }
     Ok(passes)
+}
+
+/// Sets of needles by the longest gram that they have, and needles that are searched alone. `can`: does
+/// the target search sets, if none is asked for?
+pub(super) fn by_grams(
+    lowered: &Lowered,
+    can: bool,
+    strategy: Option<Strategy>,
+) -> (Vec<(Gram, Vec<usize>)>, Vec<usize>) {
+    let (mut sets, mut single) = (Vec::new(), Vec::new());
+    let (masked, plain): (Vec<usize>, Vec<usize>) =
+        (0..lowered.needles.len()).partition(|&i| lowered.needles[i].is_masked());
+    for gram in [Gram::Four, Gram::Two, Gram::One] {
+        let has = |&i: &usize| Gram::of_len(lowered.needles[i].bytes.len()) == gram;
+        let group: Vec<usize> = plain.iter().copied().filter(has).collect();
+        let together = match strategy {
+            None => group.len() > PAIRS_MAX && can,
+            Some(strategy) => strategy == Strategy::GramSet && !group.is_empty(),
+        };
+        if together {
+            sets.push((gram, group));
+        } else {
+            single.extend(group);
+        }
+    }
+    single.extend(masked);
+    (sets, single)
 }
 
 /// Tables for all literals that are better searched together, and walks for the others.
@@ -356,12 +382,19 @@ const fn alone_ns(bytes: usize) -> f64 {
     }
 }
 
+/// All literals that are looked for.
+pub(super) fn searched(lowered: &Lowered) -> impl Iterator<Item = &Needle> {
+    let required = lowered.scans.iter().filter_map(|scan| scan.required.as_ref());
+    lowered.needles.iter().chain(required)
+}
+
 /// What loops with a counter can hold.
 fn counted_limits(
     lowered: &Lowered,
     gates: &[Gate],
     entry: Entry,
     target: &Target,
+    strategy: Option<Strategy>,
 ) -> Result<(), CompileError> {
     let refuse = |what: String, limit: String| {
         let why =
@@ -371,22 +404,16 @@ fn counted_limits(
     if let Some(needle) = lowered.needles.iter().find(|needle| needle.walk.is_some()) {
         return refuse(
             format!("pattern {}, an expression around a literal,", needle.id),
-            "no automaton can be followed".to_owned(),
+            "no walk from a literal can be followed".to_owned(),
         );
     }
-    if let Some(scan) = lowered.scans.first() {
-        return refuse(
-            format!("pattern {}, an expression,", scan.id),
-            "no automaton can be followed".to_owned(),
-        );
-    }
-    if let Some(long) = lowered.needles.iter().find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
+    if let Some(long) = searched(lowered).find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
         let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
     }
-    let cost = estimate::counted(lowered, gates, entry);
+    let cost = estimate::counted(lowered, gates, (entry, target, strategy));
     if cost > COUNTED_PROCESSED_MAX {
-        let patterns = lowered.needles.len();
+        let patterns = lowered.parts();
         let what = match (patterns, gates.len()) {
             (0, terms) => format!("conditions of {terms} terms"),
             (1, 0) => "this pattern (1 in all)".to_owned(),

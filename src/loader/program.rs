@@ -168,7 +168,9 @@ impl Program {
         fill(image, &maps).ok()?;
         let slots = patch(image, &maps).ok()?;
         let (name, licence) = (&name, &licence);
-        Attempt { image, slots: &slots, name, licence, types: None }.stats()
+        // A function is judged on its own only if there are types.
+        let types = LoadedTypes::of(image).ok();
+        Attempt { image, slots: &slots, name, licence, types: types.as_ref() }.stats()
     }
 
     /// The program with this id. Needs `CAP_SYS_ADMIN`. It has no [`maps`](Self::maps) here.

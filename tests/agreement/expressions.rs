@@ -2,7 +2,7 @@
 //! near misses lie.
 
 use hardwire::{
-    assembler::Target,
+    assembler::{KernelVersion, Target},
     compiler::{
         self, CompileError, Entry, Options, Strategy,
         ir::{Body, Expression, Pattern, Report, Scope, Window},
@@ -11,7 +11,7 @@ use hardwire::{
 };
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::support::{Side, literal, matcher, tcp_frame, text};
+use super::support::{Side, counted_loops, literal, matcher, tcp_frame, text};
 
 /// Expressions of every kind: with a literal at the front, inside, at the end, in branches; without one;
 /// anchored; with look-around on either side; finite; that match the empty string.
@@ -152,22 +152,36 @@ fn check(
     lengths: &[usize],
     rounds: usize,
 ) -> bool {
-    let target = Target::newest();
+    check_on(&Target::newest(), patterns, strategy, lengths, rounds)
+}
+
+fn check_on(
+    target: &Target,
+    patterns: &[Pattern],
+    strategy: Option<Strategy>,
+    lengths: &[usize],
+    rounds: usize,
+) -> bool {
     let mut ran = false;
     for entry in [Entry::Xdp, Entry::SocketFilter] {
         for report in [Report::All, Report::First] {
             let scope = if report == Report::All { Scope::Payload } else { Scope::Raw };
             let matcher = matcher(patterns.to_vec(), scope, report);
             let options = Options { strategy, ..Options::default() };
-            match compiler::compile(&matcher, entry, &target, &options) {
+            match compiler::compile(&matcher, entry, target, &options) {
                 Ok(_) => {}
                 Err(CompileError::Strategy { .. }) => continue,
                 // Found by its literal, it has no automaton of its own.
-                Err(CompileError::Automaton { .. }) if strategy.is_some() => continue,
+                Err(CompileError::Automaton { .. }) if strategy.is_some() || !target.may_goto => {
+                    continue;
+                }
+                Err(CompileError::Target { .. }) if !target.may_goto && strategy.is_some() => {
+                    continue;
+                }
                 Err(error) => panic!("{error}: {patterns:?}"),
             }
             ran = true;
-            let mut side = Side::with_options(&matcher, entry, &target, &options);
+            let mut side = Side::with_options(&matcher, entry, target, &options);
             let mut dice = Dice(7);
             for &len in lengths {
                 for round in 0..rounds {
@@ -190,6 +204,30 @@ fn every_strategy_finds_what_the_reference_finds() {
         for strategy in strategies() {
             check(&[expression(text)], strategy, &[0, 1, 7, 33, 150, 700], 12);
         }
+    }
+}
+
+#[test]
+fn expressions_are_found_without_may_goto() {
+    let oldest = Target::of_version(KernelVersion::OLDEST);
+    for (number, text) in EXPRESSIONS.iter().enumerate() {
+        let (target, strategy) = match number % 3 {
+            0 => (&counted_loops(), None),
+            1 => (&counted_loops(), Some(Strategy::Dispatcher)),
+            _ => (&oldest, Some(Strategy::Dispatcher)),
+        };
+        check_on(target, &[expression(text)], strategy, &[0, 1, 7, 33, 150, 700, 1400], 8);
+    }
+    let patterns: Vec<_> = EXPRESSIONS[..12].iter().map(|text| expression(text)).collect();
+    assert!(check_on(&counted_loops(), &patterns, None, &[0, 30, 200, 1400], 20));
+}
+
+#[test]
+fn windows_of_expressions_cut_without_may_goto_too() {
+    for (number, text) in EXPRESSIONS.iter().enumerate() {
+        let window = WINDOWS[1 + number % 3];
+        let (patterns, strategy) = ([expression(text).within(window)], Some(Strategy::Dispatcher));
+        check_on(&counted_loops(), &patterns, strategy, &[0, 4, 5, 20, 60], 8);
     }
 }
 

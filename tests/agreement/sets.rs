@@ -1,14 +1,14 @@
 //! Many literals at once: every set in one program, all of them reported.
 
 use hardwire::{
-    assembler::Target,
+    assembler::{KernelVersion, Target},
     compiler::{
         Entry, Options, Strategy,
         ir::{Matcher, Pattern, Report, Scope, Window},
     },
 };
 
-use super::support::{Side, literal, matcher, tcp_frame, text};
+use super::support::{Side, counted_loops, literal, matcher, tcp_frame, text};
 
 /// Numbers that look random and are always the same (`splitmix64`).
 struct Numbers(u64);
@@ -75,8 +75,12 @@ fn sets() -> Vec<(&'static str, Vec<Pattern>)> {
 }
 
 fn sides<'a>(matcher: &'a Matcher, options: &Options) -> Vec<Side<'a>> {
+    sides_on(&Target::newest(), matcher, options)
+}
+
+fn sides_on<'a>(target: &Target, matcher: &'a Matcher, options: &Options) -> Vec<Side<'a>> {
     [Entry::Xdp, Entry::SocketFilter]
-        .map(|entry| Side::with_options(matcher, entry, &Target::newest(), options))
+        .map(|entry| Side::with_options(matcher, entry, target, options))
         .into()
 }
 
@@ -109,12 +113,33 @@ fn all_small_needles_together_are_found_in_every_small_haystack() {
 
 #[test]
 fn members_of_sets_are_found_wherever_they_stand_and_near_misses_are_not() {
+    members_are_found(&Target::newest(), &Options::default(), sets(), 120);
+}
+
+/// Where loops are counted a literal has at most 64 bytes.
+#[test]
+fn members_of_sets_are_found_without_may_goto() {
+    let grams = Options { strategy: Some(Strategy::GramSet), ..Options::default() };
+    let mut sets = sets();
+    sets.retain(|(what, _)| *what != "long ones");
+    members_are_found(&counted_loops(), &grams, sets.clone(), 60);
+    sets.retain(|(what, _)| ["a hundred", "case and windows"].contains(what));
+    let oldest = Target::of_version(KernelVersion::OLDEST);
+    members_are_found(&oldest, &Options::default(), sets, 60);
+}
+
+fn members_are_found(
+    target: &Target,
+    options: &Options,
+    sets: Vec<(&'static str, Vec<Pattern>)>,
+    rounds: usize,
+) {
     let mut numbers = Numbers(9);
-    for (what, patterns) in sets() {
+    for (what, patterns) in sets {
         for report in [Report::All, Report::First] {
             let matcher = matcher(patterns.clone(), Scope::Payload, report);
-            for mut side in sides(&matcher, &Options::default()) {
-                for round in 0..120 {
+            for mut side in sides_on(target, &matcher, options) {
+                for round in 0..rounds {
                     let len = [0, 7, 40, 100, 131, 400, 1400][round % 7];
                     let mut payload = match round % 3 {
                         0 => text(len),

@@ -7,7 +7,8 @@ use std::error::Error;
 use hardwire::{
     assembler::{KernelVersion, ProgramImage, Target},
     compiler::{
-        self, CompileError, Compiled, Entry, Options,
+        self, CompileError, Compiled, Entry, Options, Strategy,
+        frequency::Condition,
         ir::{
             Body, Expression, Literal, Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window,
         },
@@ -23,19 +24,23 @@ pub(crate) const ETHERNET_FRAME_BYTES: usize = 1514;
 
 /// A question, and where it is asked.
 pub(crate) struct Form {
-    /// A column of the table.
-    pub(crate) name: &'static str,
+    /// A line of the table.
+    pub(crate) name: String,
     /// What the program is.
     pub(crate) entry: Entry,
     /// What it looks for.
     pub(crate) matcher: Matcher,
+    /// How it must be searched; `None` lets the plan choose.
+    pub(crate) strategy: Option<Strategy>,
 }
 
 /// What came of a form on a kernel: a line of JSON.
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
     /// [`Form::name`].
-    pub(crate) form: &'static str,
+    pub(crate) form: String,
+    /// The table that it stands in: `chosen`, `forced`, or `unprivileged`.
+    pub(crate) table: &'static str,
     /// `xdp` or `socket`.
     pub(crate) entry: &'static str,
     /// The release that was compiled for.
@@ -115,10 +120,15 @@ fn set(count: usize) -> Vec<Pattern> {
         .collect()
 }
 
-/// An expression that no literal is looked for for.
-fn states(text: &'static str) -> Vec<Pattern> {
+fn expression(text: &'static str) -> Vec<Pattern> {
     let hir = regex::parse(text.as_bytes(), false).expect("an expression");
     let body = Body::Regex(Expression { hir, text: text.to_owned() });
+    vec![Pattern { id: 1, body, window: Window::default() }]
+}
+
+fn condition(text: &'static str) -> Vec<Pattern> {
+    let condition = Condition::parse(text.as_bytes(), false, Window::default());
+    let body = Body::Frequency(condition.expect("a condition"));
     vec![Pattern { id: 1, body, window: Window::default() }]
 }
 
@@ -129,6 +139,61 @@ fn long(len: usize) -> Vec<u8> {
 
 /// Everything that is tried.
 pub(crate) fn forms() -> Vec<Form> {
+    let mut forms = chosen();
+    forms.extend(forced());
+    forms
+}
+
+/// Every strategy, wherever it can run; and conditions, which are a strategy of their own.
+fn forced() -> Vec<Form> {
+    let mut forms = Vec::new();
+    for (entry, at) in [(Entry::Xdp, "xdp"), (Entry::SocketFilter, "socket")] {
+        for strategy in Strategy::ALL {
+            // What each is for: one literal, a long one, sets, an expression with a literal in it, and for
+            // those that follow every byte one without.
+            let tried: &[(&str, Vec<Pattern>)] = &match strategy.name() {
+                "pair-swar" => {
+                    [("11 bytes", one(b"/etc/passwd", false)), ("-i", one(b"PaSsWd", true))]
+                }
+                "window-multiply" => {
+                    [("11 bytes", one(b"/etc/passwd", false)), ("40 bytes", one(&long(40), false))]
+                }
+                "fingerprint" | "gram-set" => {
+                    [("30 literals", set(30)), ("300 literals", set(300))]
+                }
+                "inner-literal" => [
+                    ("request", expression(r"GET /[a-z]+ HTTP/1\.[01]")),
+                    ("both sides", expression(r"[0-9a-d]{2,20}pass[^\n]{4}q")),
+                ],
+                _ => [
+                    ("5 states", expression(r"[ip]w[a-z]+[0-9]")),
+                    ("look-around", expression(r"\bp[a-z]+\b[-+]")),
+                ],
+            };
+            for (what, patterns) in tried {
+                let report = if entry == Entry::Xdp { Report::All } else { Report::First };
+                forms.push(Form {
+                    name: format!("{at} {strategy}, {what}"),
+                    entry,
+                    matcher: matcher(Scope::Payload, report, patterns.clone()),
+                    strategy: Some(strategy),
+                });
+            }
+        }
+        for (what, text) in [("scope", "a>=40"), ("sliding window", "[a-f]>=10 in 16")] {
+            forms.push(Form {
+                name: format!("{at} frequency, {what}"),
+                entry,
+                matcher: matcher(Scope::Payload, Report::First, condition(text)),
+                strategy: None,
+            });
+        }
+    }
+    forms
+}
+
+/// What is left to the plan.
+fn chosen() -> Vec<Form> {
     use Entry::{SocketFilter, Xdp};
     use Report::{All, First};
     use Scope::{Payload, Raw};
@@ -140,10 +205,11 @@ pub(crate) fn forms() -> Vec<Form> {
         })
     };
     let literal = b"/etc/passwd";
-    let form = |name, entry, scope, report, patterns| Form {
-        name,
+    let form = |name: &str, entry, scope, report, patterns| Form {
+        name: name.to_owned(),
         entry,
         matcher: matcher(scope, report, patterns),
+        strategy: None,
     };
     vec![
         form("xdp raw", Xdp, Raw, First, one(literal, false)),
@@ -159,11 +225,31 @@ pub(crate) fn forms() -> Vec<Form> {
         form("xdp set of 20", Xdp, Payload, First, set(20)),
         form("xdp set of 20, all", Xdp, Raw, All, set(20)),
         form("xdp set of 200", Xdp, Payload, First, set(200)),
-        form("xdp states, skipped", Xdp, Payload, First, states(r"[A-Z]{3,8} /[a-z0-9_]{1,30}")),
-        form("xdp states", Xdp, Raw, All, states(r"\bp[a-z]+\b[-+]")),
-        form("xdp states, a thousand", Xdp, Payload, First, states("[ip].{8}[qz]")),
-        form("socket states, skipped", SocketFilter, Payload, All, states("(?i)w[a-z]+[0-9]{3}/")),
-        form("socket states, a thousand", SocketFilter, Raw, First, states("[ip].{8}[qz]")),
+        form(
+            "xdp states, skipped",
+            Xdp,
+            Payload,
+            First,
+            expression(r"[A-Z]{3,8} /[a-z0-9_]{1,30}"),
+        ),
+        form("xdp states", Xdp, Raw, All, expression(r"\bp[a-z]+\b[-+]")),
+        form("xdp states, a thousand", Xdp, Payload, First, expression("[ip].{8}[qz]")),
+        form("xdp expression", Xdp, Payload, First, expression(r"GET /[a-z]+ HTTP/1\.[01]")),
+        form(
+            "socket expression",
+            SocketFilter,
+            Payload,
+            All,
+            expression(r"GET /[a-z]+ HTTP/1\.[01]"),
+        ),
+        form(
+            "socket states, skipped",
+            SocketFilter,
+            Payload,
+            All,
+            expression("(?i)w[a-z]+[0-9]{3}/"),
+        ),
+        form("socket states, a thousand", SocketFilter, Raw, First, expression("[ip].{8}[qz]")),
         form("socket raw", SocketFilter, Raw, First, one(literal, false)),
         form("socket payload", SocketFilter, Payload, First, one(literal, false)),
         form("socket -i", SocketFilter, Payload, First, one(literal, true)),
@@ -176,13 +262,19 @@ pub(crate) fn forms() -> Vec<Form> {
 
 /// `form` as a program for `target`.
 pub(crate) fn compile(form: &Form, target: &Target) -> Result<Compiled, CompileError> {
-    compiler::compile(&form.matcher, form.entry, target, &Options::default())
+    let options = Options { strategy: form.strategy, ..Options::default() };
+    compiler::compile(&form.matcher, form.entry, target, &options)
 }
 
 /// Compile `form` for `target`, load it, and compare its answers with the vm's and the reference's.
 pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let mut row = Row {
-        form: form.name,
+        form: form.name.clone(),
+        table: match (target.perfmon, form.strategy) {
+            (false, _) => "unprivileged",
+            (true, Some(_)) => "forced",
+            (true, None) => "chosen",
+        },
         entry: match form.entry {
             Entry::Xdp => "xdp",
             Entry::SocketFilter => "socket",
@@ -198,8 +290,12 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let compiled = match compile(form, target) {
         Ok(compiled) => compiled,
         Err(e) => {
-            let limit =
-                matches!(e, CompileError::Target { .. } | CompileError::TooManyPrograms { .. });
+            let limit = matches!(
+                e,
+                CompileError::Target { .. }
+                    | CompileError::TooManyPrograms { .. }
+                    | CompileError::Strategy { .. }
+            );
             row.refused = refused(limit, &e);
             return row;
         }
@@ -376,7 +472,7 @@ fn frames(matcher: &Matcher) -> Vec<Vec<u8>> {
 
 fn plant(body: &mut [u8], pattern: &Pattern, way: usize, bytes: &mut Bytes) {
     // Of the expressions this is a match.
-    let example = b"GET /x passwd- i12345678q was123/".to_vec();
+    let example = b"GET /x HTTP/1.1 passwd- i12345678q 12pass----q was123/".to_vec();
     let example = Literal { bytes: example, ignore_case: false };
     let pattern = pattern.as_literal().unwrap_or(&example);
     let (len, m) = (body.len(), pattern.bytes.len());

@@ -107,11 +107,19 @@ fn write_functions(writer: &mut Writer, image: &ProgramImage) -> Vec<FunctionInf
     let context = writer.structure(context(image.kind()), 4, &[]);
     let context = writer.pointer(context);
     let entry = writer.prototype(int, &[Member { name: "ctx", ty: context }]);
-    let mut inner = None;
+    let (mut inner, mut number) = (None, None);
     let mut functions = Vec::new();
     for (slot, name) in function_names(image) {
+        let numbers = image.functions().iter().find(|f| f.slot == slot).and_then(|f| f.global);
         let ty = if slot == 0 {
             writer.function(&name, entry, Linkage::Global)
+        } else if let Some(numbers) = numbers {
+            let number = *number.get_or_insert_with(|| writer.int("u32", 4, false));
+            let names = ["a", "b", "c", "d"].into_iter().take(numbers.into());
+            let mut members = vec![Member { name: "ctx", ty: context }];
+            members.extend(names.map(|name| Member { name, ty: number }));
+            let proto = writer.prototype(int, &members);
+            writer.function(&name, proto, Linkage::Global)
         } else {
             // What is not global is verified where it is called, whatever its type says.
             let proto = *inner.get_or_insert_with(|| writer.prototype(int, &[]));

@@ -62,7 +62,7 @@ impl Assembled {
         let (name, kind, frags) = self.program.unwrap_or_else(text);
         let mut functions = self.functions;
         if functions.first().is_none_or(|first| first.slot != 0) {
-            functions.insert(0, Function { name: "main".to_owned(), slot: 0 });
+            functions.insert(0, Function { name: "main".to_owned(), slot: 0, global: None });
         }
         Ok(ProgramImage {
             name,

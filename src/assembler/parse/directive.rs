@@ -22,6 +22,8 @@ pub(super) enum Directive<'a> {
         column: usize,
         name: String,
         label: Option<&'a str>,
+        /// How many numbers a global function takes.
+        global: Option<u8>,
     },
     /// Bytes of the value that a map holds at first, from `offset` on.
     Data {
@@ -46,7 +48,12 @@ pub(super) fn read<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Directive<'a>>,
         Directive::Map { column, spec: map(cursor, name)? }
     } else if cursor.eat(".function") {
         let (column, name, bare) = name(cursor)?;
-        Directive::Function { column, name, label: bare }
+        let numbers = |cursor: &mut Cursor<'a>| cursor.number()?.fit::<u8>("0..=4");
+        let global = if cursor.eat("global") { Some(numbers(cursor)?) } else { None };
+        if global.is_some_and(|numbers| numbers > 4) {
+            return Err(cursor.expected("at most 4 numbers"));
+        }
+        Directive::Function { column, name, label: bare, global }
     } else if cursor.eat(".program") {
         let (column, name, _) = name(cursor)?;
         let kind = known(cursor, "a program type", ProgramKind::ALL, ProgramKind::name)?;

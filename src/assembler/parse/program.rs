@@ -176,7 +176,7 @@ impl<'a> Program<'a> {
                 self.map_names.entry(spec.name.clone()).or_insert(index);
                 self.maps.push(spec);
             }
-            Directive::Function { column, name, label } => {
+            Directive::Function { column, name, label, global } => {
                 if self.functions.last().is_some_and(|last| last.slot == self.slots) {
                     let what = "two functions begin at one instruction".to_owned();
                     return Err(Fault { column, what });
@@ -184,7 +184,7 @@ impl<'a> Program<'a> {
                 if let Some(label) = label {
                     self.bind(label, column)?;
                 }
-                self.functions.push(Function { name, slot: self.slots });
+                self.functions.push(Function { name, slot: self.slots, global });
                 self.last_function = (line, column);
             }
             Directive::Data { column, map, offset, bytes } => {

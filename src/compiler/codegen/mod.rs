@@ -17,6 +17,7 @@ mod pair;
 mod report;
 mod scope;
 mod set;
+mod set_step;
 mod states;
 mod walk;
 mod windows;
@@ -69,6 +70,8 @@ pub(super) struct Gen<'a> {
     links: Option<chain::Links>,
     exits: Exits,
     note: Label,
+    steps: Vec<states::step::Step>,
+    finds: Vec<set_step::Find>,
     /// Does a pass need all of the stack, so that functions can have none of it?
     stack_is_full: bool,
     /// May a pass find a later occurrence before an earlier one?
@@ -134,6 +137,8 @@ pub(super) fn generate(
         links: None,
         exits,
         note,
+        steps: Vec::new(),
+        finds: Vec::new(),
         stack_is_full: plan.passes.iter().any(Pass::fills_stack),
         out_of_order: plan.passes.iter().any(|pass| matches!(pass, Pass::Fingerprints(_))),
     };
@@ -262,6 +267,9 @@ impl Gen<'_> {
                     }
                 }
                 Pass::Fingerprints(table) => self.fingerprints(table, exits, first),
+                Pass::Set { gram, needles } if !self.target.may_goto => {
+                    self.set_counted(*gram, needles, exits);
+                }
                 Pass::Set { gram, needles } => self.set(*gram, needles, first, exits),
                 Pass::States { scan, shape, required } => {
                     let scan = &lowered.scans[*scan];

@@ -92,7 +92,7 @@ impl Gen<'_> {
         self.asm.emit(Branch::call(self.note));
     }
 
-    /// The four exits, and the function that notes a match.
+    /// The four exits, and the functions: what passes call, and what notes a match.
     pub(super) fn exits(&mut self) {
         let verdicts = self.matcher.verdicts;
         let exits = self.exits;
@@ -101,6 +101,9 @@ impl Gen<'_> {
         self.exit(exits.unsearched, "unsearched", Counter::Unsearched, verdicts.on_miss, false);
         let (label, verdict) = (exits.out_of_scope, verdicts.out_of_scope);
         self.exit(label, "out of scope", Counter::OutOfScope, verdict, false);
+        self.step_functions();
+        self.find_functions();
+        // The last one, because the others call it.
         if self.counters.is_some() {
             self.note_function();
         }

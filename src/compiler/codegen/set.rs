@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use super::{
     Gen, PassExits, WINDOW_BYTES,
     confirm::pieces,
-    frame::{self, INNER, LAUNDER, OFF, PTR, TABLE, TABLE_BYTES},
+    frame::{self, INNER, LAUNDER, OFF, PTR, TABLE},
     int, off,
     walk::{Source, WalkExits},
     windows::Walk,
@@ -35,19 +35,19 @@ use crate::{
 /// Positions of one round.
 const BLOCK: i32 = 8;
 /// Knuth's multiplicative hash constant, 2^32 divided by the golden ratio.
-const MULTIPLIER: u32 = 0x9e37_79b1;
+pub(super) const MULTIPLIER: u32 = 0x9e37_79b1;
 /// The hash keeps 11 bits: 5 select a word of the table, 6 a bit of it.
 const HASH_BITS: u32 = 11;
 
 /// Grams, and the literals that begin with each.
-struct Grams<'a> {
+pub(super) struct Grams<'a> {
     size: Size,
     fold: u32,
-    literals: BTreeMap<u32, Vec<&'a Needle>>,
+    pub(super) literals: BTreeMap<u32, Vec<&'a Needle>>,
 }
 
 impl<'a> Grams<'a> {
-    fn new(patterns: &'a [Needle], gram: Gram, members: &[usize]) -> Self {
+    pub(super) fn new(patterns: &'a [Needle], gram: Gram, members: &[usize]) -> Self {
         let size = match gram {
             Gram::One => Size::B,
             Gram::Two => Size::H,
@@ -69,14 +69,19 @@ impl<'a> Grams<'a> {
         Self { size, fold, literals }
     }
 
-    /// The bit table: 32 words.
-    fn table(&self) -> [u64; TABLE_BYTES as usize / 8] {
-        let mut table = [0; TABLE_BYTES as usize / 8];
+    /// Bytes of a gram.
+    pub(super) fn bytes(&self) -> i32 {
+        self.size.bytes().into()
+    }
+
+    /// The bit table of 2^`bits` bits.
+    fn table(&self, bits: u32) -> Vec<u64> {
+        let mut table = vec![0; 1 << (bits - 6)];
         for gram in self.literals.keys() {
             let hash = gram.wrapping_mul(MULTIPLIER);
-            let word = usize::try_from(hash >> 27).expect("5 bits");
+            let word = usize::try_from(hash >> (38 - bits)).expect("5 bits");
             // A 64-bit shift uses the low 6 bits of its count.
-            table[word] |= 1u64 << (hash >> (32 - HASH_BITS) & 63);
+            table[word] |= 1u64 << (hash >> (32 - bits) & 63);
         }
         table
     }
@@ -97,7 +102,7 @@ impl Gen<'_> {
         };
         let filtered = self.target.perfmon;
         if filtered {
-            self.fill_table(&grams);
+            self.fill_table_of(&grams, HASH_BITS, TABLE);
         }
         self.load_slot(OFF, frame::START);
         let ready = self.asm.label();
@@ -121,13 +126,14 @@ impl Gen<'_> {
         self.lookup(&grams, &walk, hits);
     }
 
-    fn fill_table(&mut self, grams: &Grams) {
+    /// The table of 2^`bits` bits, at `table` in the stack.
+    pub(super) fn fill_table_of(&mut self, grams: &Grams, bits: u32, table: i16) {
         self.say(
             Phase::Scan,
             format!("bit table of {} grams of {} bytes", grams.literals.len(), grams.size.bytes()),
         );
-        for (word, &value) in grams.table().iter().enumerate() {
-            let at = TABLE + off(int(word * 8));
+        for (word, &value) in grams.table(bits).iter().enumerate() {
+            let at = table + off(int(word * 8));
             if let Ok(imm) = i32::try_from(value.cast_signed()) {
                 self.asm.emit(Size::DW.store_imm(R10, at, imm));
             } else {
@@ -138,7 +144,7 @@ impl Gen<'_> {
     }
 
     /// `r0` = the folded gram at `PTR + at`.
-    fn gram(&mut self, grams: &Grams, at: i32) {
+    pub(super) fn gram(&mut self, grams: &Grams, at: i32) {
         self.asm.emit(grams.size.load(R0, PTR, off(at)));
         if grams.fold != 0 {
             self.asm.emit(Alu::Or.imm32(R0, grams.fold.cast_signed()));
@@ -151,16 +157,7 @@ impl Gen<'_> {
         for at in 0..BLOCK {
             let hit = self.asm.label();
             if filtered {
-                self.gram(grams, at);
-                self.asm.emit(Alu::Mul.imm32(R0, MULTIPLIER.cast_signed()));
-                self.mov(R1, R0);
-                self.asm.emit(Alu::Rsh.imm32(R1, 32 - HASH_BITS.cast_signed()));
-                self.asm.emit(Alu::Rsh.imm32(R0, 27));
-                self.asm.emit(Alu::Lsh.imm(R0, 3));
-                self.asm.emit(Alu::Add.reg(R0, R10));
-                self.asm.emit(Size::DW.load(R0, R0, TABLE));
-                self.asm.emit(Alu::Rsh.reg(R0, R1));
-                self.emit_branch(Jmp::Set.imm(R0, 1, hit));
+                self.probe_table(grams, at, (HASH_BITS, TABLE), hit);
             } else if at == 0 {
                 self.goto(hit);
             }
@@ -169,6 +166,26 @@ impl Gen<'_> {
             }
         }
         hits
+    }
+
+    /// To `hit` if the table of so many bits, at this place in the stack, has the gram at `PTR + at`.
+    pub(super) fn probe_table(
+        &mut self,
+        grams: &Grams,
+        at: i32,
+        (bits, table): (u32, i16),
+        hit: Label,
+    ) {
+        self.gram(grams, at);
+        self.asm.emit(Alu::Mul.imm32(R0, MULTIPLIER.cast_signed()));
+        self.mov(R1, R0);
+        self.asm.emit(Alu::Rsh.imm32(R1, 32 - bits.cast_signed()));
+        self.asm.emit(Alu::Rsh.imm32(R0, 38 - bits.cast_signed()));
+        self.asm.emit(Alu::Lsh.imm(R0, 3));
+        self.asm.emit(Alu::Add.reg(R0, R10));
+        self.asm.emit(Size::DW.load(R0, R0, table));
+        self.asm.emit(Alu::Rsh.reg(R0, R1));
+        self.emit_branch(Jmp::Set.imm(R0, 1, hit));
     }
 
     /// A position may begin a literal: which?

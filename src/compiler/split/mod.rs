@@ -46,6 +46,9 @@ const BITS_MIN: u32 = 10;
 /// Longest literal with bits that do not matter: its rare bytes must be near its start.
 const MASKED_BYTES_MAX: usize = 48;
 
+/// Longest literal that is looked for in front of an automaton where loops are counted.
+const REQUIRED_BYTES_MAX: usize = 16;
+
 /// A literal that occurs in every match of a branch, and what must stand beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inner {
@@ -125,14 +128,8 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
             .and_then(|branches| all_inner(&branches, 1, false, &allowed.last_resort))?;
         Some(Split::Inner { branches: inner, linear: false })
     };
-    let required = || match rare.as_deref() {
-        // What dies early is faster than any search.
-        Some([only]) if !anchored => {
-            let plain = |best: &Candidate| best.fold == best.literal.folds();
-            candidates(only, BITS_MIN).into_iter().find(plain).map(|best| best.literal)
-        }
-        Some(_) | None => None,
-    };
+    // What dies early is faster than any search.
+    let required = || rare.as_deref().filter(|_| !anchored).and_then(required);
     let places = || parallel(hir, COUNTED_MIN).ok().map(Box::new);
     match automaton::scanning(hir, inside, &allowed.scan) {
         Ok(automaton) => {
@@ -147,6 +144,39 @@ pub fn split(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildE
             None => last_resort().ok_or(error),
         },
     }
+}
+
+/// The same without walks.
+///
+/// # Errors
+///
+/// An automaton for all of it does not keep to `allowed`.
+pub fn without_walks(hir: &Hir, inside: bool, allowed: &Allowed) -> Result<Split, BuildError> {
+    if let Some(strings) = strings::strings(hir) {
+        return Ok(Split::Strings(strings));
+    }
+    let anchored = hir.properties().look_set_prefix().contains(Look::Start);
+    let rare = branches(hir, BITS_MIN).filter(|_| !anchored);
+    if let Some(branches) = &rare
+        && let Some(inner) = all_inner(branches, BITS_MIN, true, &allowed.walk)
+        && inner.iter().all(|inner| inner.walk.is_none())
+    {
+        return Ok(Split::Inner { branches: inner, linear: true });
+    }
+    let automaton = automaton::scanning(hir, inside, &allowed.scan)?;
+    let mut required = rare.as_deref().and_then(required);
+    if let Some(literal) = &mut required {
+        // Every piece of it is required, too, and a short one costs the verifier less.
+        literal.bytes.truncate(REQUIRED_BYTES_MAX);
+    }
+    Ok(Split::Scan { automaton: Some(automaton), parallel: None, required })
+}
+
+/// The rarest literal without which there is no match, if one is the same for all ways to match.
+fn required(branches: &[Vec<Element>]) -> Option<Literal> {
+    let [only] = branches else { return None };
+    let plain = |best: &Candidate| best.fold == best.literal.folds();
+    candidates(only, BITS_MIN).into_iter().find(plain).map(|best| best.literal)
 }
 
 /// The same without an automaton that reads everything, whatever it costs. `None` if there is no

@@ -119,7 +119,11 @@ impl Linker<'_, '_> {
         let first = u32::try_from(self.slots).expect("SLOTS_MAX");
         let is_entry = self.functions.is_empty();
         let name = if is_entry { "main" } else { function.name };
-        self.functions.push(assembler::Function { name: name.to_owned(), slot: first });
+        self.functions.push(assembler::Function {
+            name: name.to_owned(),
+            slot: first,
+            global: None,
+        });
         let mut lines = LinesOf::new(self.object.extension.lines(function.section), function);
         let mut relocated = 0;
         let mut offset = from;

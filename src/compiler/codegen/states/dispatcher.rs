@@ -24,7 +24,7 @@ use crate::{
         Size,
     },
     compiler::{
-        automaton::Next,
+        automaton::{Next, shape::is_earlier},
         codegen::{
             WINDOW_BYTES,
             direct::OFFSET_MAX,
@@ -42,9 +42,9 @@ const WINDOWS_END_MAX: i32 = 0xffff;
 pub(super) const SLOTS: [i16; 3] = [frame::LANE, frame::PASS_START, LOOKED];
 
 /// Where the code of the states gets its bytes, and the loops that it belongs to.
-struct Loop {
+pub(super) struct Loop {
     /// Bytes of a round.
-    round: i32,
+    pub(super) round: i32,
     /// The loop over rounds.
     head: Label,
     cursor: Cursor,
@@ -55,13 +55,13 @@ struct Loop {
     /// The last byte of the round is in `r0`: by state.
     last: Vec<Label>,
     /// The round is over: by state.
-    over: Vec<Label>,
+    pub(super) over: Vec<Label>,
     /// A match ends so many bytes behind where the round began.
-    ends: Vec<Label>,
+    pub(super) ends: Vec<Label>,
 }
 
 impl Gen<'_> {
-    fn new_loop(&mut self, run: &Run, round: i32, window: bool) -> Loop {
+    pub(super) fn new_loop(&mut self, run: &Run, round: i32, window: bool) -> Loop {
         let states = run.states();
         let mut labels = |count: i32| (0..count).map(|_| self.asm.label()).collect::<Vec<_>>();
         let blocks = (0..states).map(|_| labels(round)).collect();
@@ -257,7 +257,7 @@ impl Gen<'_> {
     }
 
     /// Find the state with the number in `STATE`, of those from `low` to `high`, and run it.
-    fn head_tree(&mut self, run: &Run, code: &Loop, low: usize, high: usize) {
+    pub(super) fn head_tree(&mut self, run: &Run, code: &Loop, low: usize, high: usize) {
         if high - low > 1 {
             let middle = low + (high - low) / 2;
             let right = self.asm.label();
@@ -271,7 +271,7 @@ impl Gen<'_> {
     }
 
     /// The same for a byte that is in `r0` already.
-    fn tail_tree(&mut self, run: &Run, code: &Loop, low: usize, high: usize) {
+    pub(super) fn tail_tree(&mut self, run: &Run, code: &Loop, low: usize, high: usize) {
         if high - low > 2 {
             let middle = low + (high - low) / 2;
             let right = self.asm.label();
@@ -289,13 +289,18 @@ impl Gen<'_> {
     }
 
     /// The code of all states for all bytes of a round.
-    fn states(&mut self, run: &Run, code: &Loop) {
+    pub(super) fn blocks_of_states(&mut self, run: &Run, code: &Loop) {
         for state in run.order.iter().copied() {
             self.asm.origin(run.reader.origin(Phase::Scan, format!("state {state}")));
             for at in 0..code.round {
                 self.state(run, code, state, at);
             }
         }
+    }
+
+    /// The same, and what becomes of the state and of a match behind it.
+    fn states(&mut self, run: &Run, code: &Loop) {
+        self.blocks_of_states(run, code);
         self.asm.origin(run.reader.origin(Phase::Scan, "the round is over: note the state"));
         for state in run.order.iter().copied() {
             self.asm.bind(code.over[state]);
@@ -320,6 +325,19 @@ impl Gen<'_> {
         }
     }
 
+    /// Kernels before 6.18 compare registers that nobody reads any more, as long as a loop is not
+    /// explored to its end (`regsafe()` in `kernel/bpf/verifier.c`): what told states and bytes apart on the
+    /// way here is cleared, or every way would be explored on.
+    fn forget_dead(&mut self, state: bool) {
+        if !self.target.may_goto || !is_earlier(self.target) {
+            return;
+        }
+        self.set_imm(R1, 0);
+        if state {
+            self.set_imm(STATE, 0);
+        }
+    }
+
     /// The code of one state for one byte of a round.
     fn state(&mut self, run: &Run, code: &Loop, state: usize, at: i32) {
         let index = usize::try_from(at).expect("a position in a round");
@@ -327,10 +345,12 @@ impl Gen<'_> {
         self.asm.bind(code.blocks[state][index]);
         let reached = code.reached[index][state];
         if reached {
+            self.forget_dead(index == 0);
             self.asm.emit(Size::B.load(R0, PTR, off(at)));
         }
         if last {
             self.asm.bind(code.last[state]);
+            self.forget_dead(true);
         }
         // The bytes behind the last round are read in any state.
         if !reached && !last {

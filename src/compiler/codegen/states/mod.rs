@@ -5,6 +5,7 @@
 //!
 //! - [`dispatcher`]: the number of the state in a register, and a tree of compares over it at the
 //!   head of one loop. Takes automata of any size, in the linear part or in windows.
+//! - [`step`]: the same where there is no `may_goto`: a function takes a step, a counted loop calls it.
 //! - [`parallel`]: all places of an expression as bits and counters in scratch memory, for those whose
 //!   automaton would be too large.
 //! - [`skip`]: in front of both, a look at eight positions at a time for what the automaton waits for.
@@ -14,12 +15,12 @@
 //! end are read and, if a match can be known one byte late, one more; if that one is not there, the
 //! state says whether a match ends with the scope.
 //!
-//! It does not say where a match begins, and it refuses targets without `may_goto`: there the
-//! verifier would explore every byte of every frame in every state.
+//! It does not say where a match begins.
 
 mod dispatcher;
 mod parallel;
 mod skip;
+pub(super) mod step;
 #[cfg(test)]
 mod tests;
 
@@ -170,6 +171,11 @@ impl<'a> Run<'a> {
     fn states(&self) -> usize {
         self.order.len()
     }
+
+    /// Bytes of a round, where rounds are counted.
+    fn round(&self) -> i32 {
+        self.shape.linear_round.max(self.shape.window_round).into()
+    }
 }
 
 impl Gen<'_> {
@@ -181,6 +187,7 @@ impl Gen<'_> {
         self.reads(&run.reader);
         if let Some(start) = self.begin(&run) {
             match self.access {
+                _ if !self.target.may_goto => self.stepped(&run, start),
                 Access::Direct { rest: true } if shape.linear_round == 0 => {
                     self.find_scratch(exits.lost);
                     self.window_dispatcher(&run, Some((start, false)));

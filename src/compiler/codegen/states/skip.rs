@@ -85,6 +85,7 @@ impl Gen<'_> {
         let look = self.look_constants(code, skip);
         let (head, rest, stop) = (self.asm.label(), self.asm.label(), self.asm.label());
         self.loop_head(head, (frame::ROUND, 0), &[R0, R1, R4, R6], true, run.reader.exits.lost);
+        self.forget(code.at);
         self.emit_branch(Jmp::Gt.imm(code.at, code.max - need(skip), stop));
         self.load_slot(R1, code.end_slot);
         self.add(R1, -need(skip));
