@@ -128,6 +128,9 @@ const FINGERPRINTS_XDP: [f64; 10] =
     [674.48, 703.53, 520.28, 2188.04, 1524.81, 3.33, 1.2, 1.66, 4.83, -56.96];
 const FINGERPRINTS_SOCKET: [f64; 10] =
     [312.69, 669.82, 120.98, 474.76, -832.97, 4.35, 0.61, 3.0, 5.56, 13.63];
+/// What a table costs less if it is of one literal: there is only one way behind it.
+const ONE_IN_TABLE_XDP: f64 = 1_100.0;
+const ONE_IN_TABLE_SOCKET: f64 = 350.0;
 /// Without `CAP_PERFMON` states must be equal to be pruned, which they are a little later.
 const WITHOUT_PERFMON: f64 = 2.6;
 
@@ -168,6 +171,8 @@ fn explored_once(
         let weights = if direct { FINGERPRINTS_XDP } else { FINGERPRINTS_SOCKET };
         let (bounds, report) = (phase(Phase::Bounds), phase(Phase::Report));
         let alone = pairs + looks;
+        let one = if direct { ONE_IN_TABLE_XDP } else { ONE_IN_TABLE_SOCKET };
+        let less = if lowered.needles.len() == 1 { one } else { 0.0 };
         dot(
             &weights,
             &[
@@ -182,7 +187,7 @@ fn explored_once(
                 report,
                 tables * payload,
             ],
-        )
+        ) - less
     } else if sets > 0.0 {
         let weights = if direct { SETS_XDP } else { SETS_SOCKET };
         let inside = count(lowered.needles.len()) - pairs - looks;

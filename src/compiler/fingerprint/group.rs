@@ -43,6 +43,9 @@ const KEYS_OF_SLOTS: f64 = 3.0;
 /// Keys that a table of literals that are not known yet is expected to hold, likewise; with a stride,
 /// and if every position is looked at.
 const KEYS_EXPECTED: (f64, f64) = (0.85, 1.5);
+/// What a literal costs that finds no place, as a multiple of one that does. It is more awkward: shorter,
+/// or of grams whose slots others need.
+const MORE_AWKWARD: f64 = 2.0;
 /// A table has to hold this part of what is left, or so many.
 const PART_MIN: (f64, f64) = (0.2, 200.0);
 /// Strides up to this are tried; a block has to hold several looks, and short packets blocks.
@@ -225,7 +228,10 @@ impl<F: Fn(usize) -> f64> Round<'_, F> {
             let seen = float(cover.seen.into()) / count(seen.positions);
             let mut rest = others.clone();
             rest.extend(&cover.left);
-            let total = self.cost(&shape, cover.slots.len(), seen) + self.guess(&rest);
+            let own = self.cost(&shape, cover.slots.len(), seen);
+            let alike = MORE_AWKWARD * own / count(cover.placed.len());
+            let total =
+                own + self.guess(&rest).max(alike * count(rest.len())).min(self.apart(&rest));
             best_of_shape = best_of_shape.min(total);
             if total < bound(&self.best) {
                 self.best = Some(Best { total, shape, cover });
@@ -263,8 +269,12 @@ impl<F: Fn(usize) -> f64> Round<'_, F> {
         let shape = Shape { look, stride, bits: 9, usable: self.usable, signed: true, seen_max: 0 };
         let walks = (count(words.len() * stride) / keys).max(1.0);
         let used = (words.len() * stride).min(self.usable);
-        let single: f64 = words.iter().map(|&word| (self.alone)(word)).sum();
-        single.min(walks * self.cost(&shape, used, 0.0))
+        self.apart(words).min(walks * self.cost(&shape, used, 0.0))
+    }
+
+    /// What it costs to search `words` one by one.
+    fn apart(&self, words: &[usize]) -> f64 {
+        words.iter().map(|&word| (self.alone)(word)).sum()
     }
 }
 

@@ -109,6 +109,14 @@ impl Table {
         bytes
     }
 
+    /// The `more` bits that follow the slot in the product of the gram at the start of `bytes`, which
+    /// are at least a gram.
+    pub fn below_slot(&self, bytes: &[u8], more: u32) -> usize {
+        let gram = &bytes[..self.look.gram_bytes];
+        let gram = if self.folds { self.look.gram(&folded(gram)) } else { self.look.gram(gram) };
+        slot_of(gram, self.multiplier, self.bits + more) % (1 << more)
+    }
+
     /// The same, with other numbers for the literals: `numbers[n]` instead of `n`, in the same order.
     #[must_use]
     pub fn renumbered(mut self, numbers: &[usize]) -> Self {
@@ -130,7 +138,7 @@ impl Table {
 
 /// The slot of a gram.
 fn slot_of(gram: u32, multiplier: u32, bits: u32) -> usize {
-    usize::try_from(gram.wrapping_mul(multiplier) >> (32 - bits)).expect("at most 9 bits")
+    usize::try_from(gram.wrapping_mul(multiplier) >> (32 - bits)).expect("at most 12 bits")
 }
 
 /// What bit 5 set in every byte makes of `bytes`: letters in one case, and no byte above 0x7f below.

@@ -1,6 +1,6 @@
 //! Which literal is it, and is it there?
 //!
-//! A tree over the slots in use; for slots that many literals share, trees over four bytes that all
+//! A tree over the slots in use, behind a sieve (`sieve`); for slots that many literals share, trees over four bytes that all
 //! of these have somewhere around the look; then each literal that is left is compared in full.
 
 use super::{BEGIN, POS, PTR, Place, Scan, Set};
@@ -46,12 +46,10 @@ impl Gen<'_> {
         self.asm.bind(scan.candidate);
         self.launder(POS);
         self.address(scan.place, PTR, POS, set.span, scan.lost);
-        self.slot_number(set, 0);
-        self.say(Phase::Scan, "tree of slots");
         let labels: Vec<(u32, Label)> = (set.table.slots.iter())
             .map(|slot| (crate::compiler::number::small(slot.number), self.asm.label()))
             .collect();
-        self.tree(&labels, scan.resume);
+        self.which_slot(set, scan, &labels);
         for (slot, &(_, label)) in set.table.slots.iter().zip(&labels) {
             self.asm.bind(label);
             self.which(set, scan, slot.members.clone());

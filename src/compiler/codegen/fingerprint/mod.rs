@@ -18,6 +18,7 @@
 //! explored once.
 
 mod candidates;
+mod sieve;
 
 use super::{
     Gen, PassExits, WINDOW_BYTES,
@@ -379,6 +380,11 @@ impl Gen<'_> {
 
     /// `r0` = the number of the slot of the gram at `PTR + at`.
     fn slot_number(&mut self, set: &Set, at: i32) {
+        self.product_bits(set, at, set.table.bits);
+    }
+
+    /// `r0` = the upper `bits` of the product of the gram at `PTR + at`.
+    fn product_bits(&mut self, set: &Set, at: i32, bits: u32) {
         let table = set.table;
         let size = match table.look.gram_bytes {
             1 => Size::B,
@@ -391,7 +397,7 @@ impl Gen<'_> {
             self.asm.emit(Alu::Or.imm32(R0, fold));
         }
         self.asm.emit(Alu::Mul.imm32(R0, table.multiplier.cast_signed()));
-        self.asm.emit(Alu::Rsh.imm32(R0, 32 - table.bits.cast_signed()));
+        self.asm.emit(Alu::Rsh.imm32(R0, 32 - bits.cast_signed()));
     }
 
     /// Look at `PTR + at`; if that may be one of the literals, go to `hit`.
