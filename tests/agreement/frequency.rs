@@ -67,6 +67,11 @@ fn every_small_payload_is_judged_as_the_reference_judges_it() {
     }
     texts.push("b=0".to_owned());
     texts.push("[\\x00-\\xff]>=3, [\\x00-\\xff]<=5".to_owned());
+    for span in ["in 3", "in any 3"] {
+        for limit in [">=2", ">=3", "=1", "=3", "<=2"] {
+            texts.push(format!("[\\x00-\\xff]{limit} {span}"));
+        }
+    }
     for (number, text) in texts.iter().enumerate() {
         let matcher = matcher(vec![condition(text)], Scope::Payload, Report::All);
         for (way, (entry, target)) in ways().into_iter().enumerate() {

@@ -135,9 +135,13 @@ impl Term {
     }
 
     /// The term, or for a sliding window one for each limit: the number of the fullest window is not
-    /// known before the last, but that it has reached a limit is.
+    /// known before the last, but that it has reached a limit is. A limit of as many as a window has
+    /// bytes is none.
     pub(super) fn parts(&self) -> Vec<Self> {
         match (self.span, self.most) {
+            (Span::Any(n), Some(most)) if self.least > 0 && most >= n => {
+                vec![Self { most: None, ..*self }]
+            }
             (Span::Any(_), Some(_)) if self.least > 0 => {
                 vec![Self { least: 0, ..*self }, Self { most: None, ..*self }]
             }
