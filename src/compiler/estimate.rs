@@ -118,6 +118,9 @@ const SETS_SOCKET: [f64; 9] =
     [695.18, -1456.10, -2566.98, -88.74, 12.67, 3.12, 60.03, -0.43, 56.24];
 /// What is around automata: a constant, the walk to the payload.
 const STATES: [f64; 2] = [100.0, 1300.0];
+/// What a search for the literal that an automaton requires costs, on XDP and on sockets.
+const REQUIRED_DIRECT: f64 = 8_000.0;
+const REQUIRED_WINDOWS: f64 = 6_300.0;
 /// What an instruction that counts costs: some blocks are come to by more than one way.
 const COUNTS_DIRECT: f64 = 1.25;
 const COUNTS_WINDOWS: f64 = 2.1;
@@ -232,8 +235,13 @@ fn explored_once(
         )
     };
     let sum = sum + count(usize::try_from(states).unwrap_or(usize::MAX));
-    let counts = if direct { COUNTS_DIRECT } else { COUNTS_WINDOWS };
-    let sum = sum + counts * phase(Phase::Count);
+    let (counts, required) =
+        if direct { (COUNTS_DIRECT, REQUIRED_DIRECT) } else { (COUNTS_WINDOWS, REQUIRED_WINDOWS) };
+    let asks: fn(&Pass) -> bool = |pass| match pass {
+        Pass::States { required, .. } | Pass::Parallel { required, .. } => required.is_some(),
+        Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => false,
+    };
+    let sum = sum + required * passes(asks) + counts * phase(Phase::Count);
     let sum = if target.perfmon { sum } else { sum * WITHOUT_PERFMON };
     // Every instruction is reached, or the verifier would refuse the program.
     u64::try_from(rounded(sum)).unwrap_or(0).max(image.insns().len() as u64)

@@ -5,13 +5,13 @@ use crate::assembler::Target;
 
 use super::{
     CompileError, Entry, Options,
-    automaton::shape::Shape,
+    automaton::{parallel::Parallel, shape::Shape},
     codegen::usable_slots,
     estimate,
     fingerprint::{self, Table, Word},
     frequency::gate::{self, Gate},
     gram_interval::{self, GramInterval},
-    lower::{Lowered, Needle},
+    lower::{Lowered, Needle, Scan},
     strategy::Strategy,
 };
 
@@ -170,7 +170,7 @@ impl Plan {
 ///
 /// # Errors
 ///
-/// [`CompileError::Target`] if this target cannot search so many patterns.
+/// [`CompileError::Target`] if this target cannot search so many patterns, or one of them at all.
 pub fn choose(
     lowered: &Lowered,
     entry: Entry,
@@ -213,7 +213,10 @@ pub fn choose(
         let required = part.required.as_ref().map(skip);
         let shape = part.automaton.as_ref().map(|it| Shape::choose(it, access, target));
         let fits = part.parallel.as_ref().map(|places| places.fits(access, target));
+        let sooner =
+            |shape: &Shape| part.parallel.as_ref().is_some_and(|it| faster(it, shape, part));
         passes.push(match (shape, fits) {
+            (Some(Ok(shape)), Some(Ok(()))) if sooner(&shape) => Pass::Parallel { scan, required },
             (Some(Ok(shape)), _) => Pass::States { scan, shape, required },
             (_, Some(Ok(()))) => Pass::Parallel { scan, required },
             (Some(Err(error)), _) | (None, Some(Err(error))) => return Err(error),
@@ -222,6 +225,19 @@ pub fn choose(
     }
     let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
+}
+
+/// Most words and counters of places that are faster than an automaton of [`SLOW_STATES`].
+const FAST_PLACES: usize = 4;
+/// An automaton of so many states takes three nanoseconds a byte: every compare of them is guessed wrong.
+const SLOW_STATES: usize = 1500;
+
+/// Are the places of an expression a faster search than its automaton, which the target could hold?
+fn faster(places: &Parallel, shape: &Shape, scan: &Scan) -> bool {
+    let states = scan.automaton.as_ref().map_or(0, |automaton| automaton.states.len());
+    // What can be skipped is not looked for in large automata.
+    (places.skip.is_some() && shape.skip.is_none())
+        || (states >= SLOW_STATES && places.slots() <= FAST_PLACES)
 }
 
 /// A pass for one needle.
@@ -481,7 +497,7 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
         let expressions = if places == 1 { "expression" } else { "expressions" };
         parts.push(format!(
             "{places} {expressions} by all places at once, byte by byte, because the automaton would be \
-             too large"
+             too large, or slower"
         ));
     }
     let behind = passes.iter().filter(|pass| {

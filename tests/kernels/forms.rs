@@ -137,6 +137,9 @@ fn long(len: usize) -> Vec<u8> {
     (0..len).map(|at| b'A' + u8::try_from(at * at % 53 % 26).expect("a letter")).collect()
 }
 
+/// An expression whose automaton would have 2^90 states; it matches what is planted.
+const PLACES: &str = r"(?s)\bp[a-z]+\b-.i[^x]{8}[qz]|[A-Z].{90}[0-9]|[^\x00-\xf0]{200}";
+
 /// Everything that is tried.
 pub(crate) fn forms() -> Vec<Form> {
     let mut forms = chosen();
@@ -250,6 +253,8 @@ fn chosen() -> Vec<Form> {
             expression("(?i)w[a-z]+[0-9]{3}/"),
         ),
         form("socket states, a thousand", SocketFilter, Raw, First, expression("[ip].{8}[qz]")),
+        form("xdp places", Xdp, Payload, First, expression(PLACES)),
+        form("socket places", SocketFilter, Payload, All, expression(PLACES)),
         form("socket raw", SocketFilter, Raw, First, one(literal, false)),
         form("socket payload", SocketFilter, Payload, First, one(literal, false)),
         form("socket -i", SocketFilter, Payload, First, one(literal, true)),
