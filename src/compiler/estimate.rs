@@ -303,7 +303,7 @@ pub(super) fn counted(
         Some(shape.cost(automaton, target).processed)
     };
     let automata: u64 = lowered.scans.iter().filter_map(automaton).sum();
-    let (sets, single) = by_grams(lowered, true, strategy);
+    let (sets, single) = by_grams(lowered, (true, true), strategy);
     let in_set = |&at: &usize| {
         SET_LITERAL + SET_PIECE * (lowered.needles[at].bytes.len().div_ceil(8) as u64)
     };

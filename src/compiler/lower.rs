@@ -212,7 +212,7 @@ impl One<'_> {
         let split = match self.strategy {
             None if !self.walks => {
                 split::without_walks(&expression.hir, window.offset > 0, &allowed)
-                    .map_err(|source| self.too_large(source))?
+                    .map_err(|source| self.no_other_way(&source))?
             }
             None => split::split(&expression.hir, window.offset > 0, &allowed)
                 .map_err(|source| self.too_large(source))?,
@@ -254,6 +254,15 @@ impl One<'_> {
         };
         made.map_err(|source| self.too_large(source))?;
         Ok(Scan { index: self.index, id, window, automaton, parallel, required: None })
+    }
+
+    fn no_other_way(&self, source: &BuildError) -> CompileError {
+        CompileError::Target {
+            what: format!("pattern {}", self.pattern.id),
+            why: format!(
+                "{source}, and other ways to search for it than an automaton need may_goto (Linux 6.9)"
+            ),
+        }
     }
 
     fn too_large(&self, source: BuildError) -> CompileError {

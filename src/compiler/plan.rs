@@ -141,7 +141,7 @@ pub(super) const COUNTED_PROCESSED_MAX: u64 = 950_000;
 impl Plan {
     /// The strategy that makes the same sets again.
     pub(super) fn forced_sets(&self, lowered: &Lowered) -> Option<Strategy> {
-        let (sets, _) = by_grams(lowered, true, None);
+        let (sets, _) = by_grams(lowered, (true, true), None);
         let made = self.passes.iter().filter(|pass| matches!(pass, Pass::Set { .. })).count();
         if made == sets.len() { None } else { Some(Strategy::GramSet) }
     }
@@ -317,7 +317,8 @@ fn literals(
         Some(_) | None => {}
     }
     let mut passes = Vec::new();
-    let (sets, single) = by_grams(lowered, !target.may_goto || windows, options.strategy);
+    let counted = !target.may_goto;
+    let (sets, single) = by_grams(lowered, (counted || windows, counted), options.strategy);
     for (gram, needles) in sets {
         needs(target, windows, Strategy::GramSet)?;
         passes.push(Pass::Set { gram, needles });
@@ -329,10 +330,11 @@ fn literals(
 }
 
 /// Sets of needles by the longest gram that they have, and needles that are searched alone. `can`: does
-/// the target search sets, if none is asked for?
+/// the target search sets, if none is asked for? `counted`: does it count loops, so that a long literal is
+/// better searched as a set of one?
 pub(super) fn by_grams(
     lowered: &Lowered,
-    can: bool,
+    (can, counted): (bool, bool),
     strategy: Option<Strategy>,
 ) -> (Vec<(Gram, Vec<usize>)>, Vec<usize>) {
     let (mut sets, mut single) = (Vec::new(), Vec::new());
@@ -347,9 +349,15 @@ pub(super) fn by_grams(
         };
         if together {
             sets.push((gram, group));
-        } else {
-            single.extend(group);
+            continue;
         }
+        let long = |&i: &usize| lowered.needles[i].bytes.len() > COUNTED_LITERAL_BYTES_MAX;
+        let (long, short): (Vec<usize>, Vec<usize>) =
+            group.into_iter().partition(|at| counted && strategy.is_none() && long(at));
+        if !long.is_empty() {
+            sets.push((gram, long));
+        }
+        single.extend(short);
     }
     single.extend(masked);
     (sets, single)
@@ -423,8 +431,10 @@ fn counted_limits(
             "no walk from a literal can be followed".to_owned(),
         );
     }
-    if let Some(long) = searched(lowered).find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
-        let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes");
+    let (_, single) = by_grams(lowered, (true, true), strategy);
+    let mut single = single.iter().map(|&at| &lowered.needles[at]);
+    if let Some(long) = single.find(|p| p.bytes.len() > COUNTED_LITERAL_BYTES_MAX) {
+        let limit = format!("the limit is {COUNTED_LITERAL_BYTES_MAX} bytes for a search by pairs");
         return refuse(format!("pattern {} of {} bytes", long.id, long.bytes.len()), limit);
     }
     let cost = estimate::counted(lowered, gates, (entry, target, strategy));

@@ -172,10 +172,12 @@ fn check_on(
                 Ok(_) => {}
                 Err(CompileError::Strategy { .. }) => continue,
                 // Found by its literal, it has no automaton of its own.
-                Err(CompileError::Automaton { .. }) if strategy.is_some() || !target.may_goto => {
-                    continue;
-                }
-                Err(CompileError::Target { .. }) if !target.may_goto && strategy.is_some() => {
+                Err(CompileError::Automaton { .. }) if strategy.is_some() => continue,
+                // Walks and places need may_goto.
+                Err(error @ CompileError::Target { .. })
+                    if !target.may_goto
+                        && (strategy.is_some() || error.to_string().contains("other ways")) =>
+                {
                     continue;
                 }
                 Err(error) => panic!("{error}: {patterns:?}"),

@@ -74,6 +74,12 @@ impl<'a> Grams<'a> {
         self.size.bytes().into()
     }
 
+    /// The longest literal, in bytes.
+    pub(super) fn longest(&self) -> i32 {
+        let all = self.literals.values().flatten();
+        int(all.map(|needle| needle.bytes.len()).max().unwrap_or(0))
+    }
+
     /// The bit table of 2^`bits` bits.
     fn table(&self, bits: u32) -> Vec<u64> {
         let mut table = vec![0; 1 << (bits - 6)];

@@ -33,7 +33,7 @@ use crate::{
     compiler::{
         ir::Report,
         lower::Needle,
-        plan::{Access, COUNTED_LITERAL_BYTES_MAX, COUNTED_SET_ROUNDS, Gram},
+        plan::{Access, COUNTED_SET_ROUNDS, Gram},
     },
 };
 
@@ -230,7 +230,7 @@ impl Gen<'_> {
         self.launder(POS);
         if self.access == Access::Windows {
             let fits = self.asm.label();
-            let most = int(COUNTED_LITERAL_BYTES_MAX);
+            let most = grams.longest();
             self.mov(R4, END);
             self.asm.emit(Alu::Sub.reg(R4, POS));
             self.emit_branch(Jmp::Le.imm(R4, most, fits));
@@ -239,7 +239,7 @@ impl Gen<'_> {
             self.emit_branch(Jmp::Lt.imm(R4, grams.bytes(), ends.lost));
             self.copy_of_find(ends.lost);
         } else {
-            let far = OFFSET_MAX - int(COUNTED_LITERAL_BYTES_MAX);
+            let far = OFFSET_MAX - grams.longest();
             self.emit_branch(Jmp::Gt.imm(POS, far, ends.lost));
             self.in_place(PTR, grams.bytes(), ends.lost);
         }
