@@ -211,7 +211,8 @@ pub fn choose(
     for (scan, part) in lowered.scans.iter().enumerate() {
         let skip = |needle| if target.may_goto { gram_interval::find(needle) } else { None };
         let required = part.required.as_ref().map(skip);
-        let shape = part.automaton.as_ref().map(|it| Shape::choose(it, access, target));
+        let shape = part.automaton.as_ref();
+        let shape = shape.map(|it| Shape::choose(it, lowered.scans.len(), access, target));
         let fits = part.parallel.as_ref().map(|places| places.fits(access, target));
         let sooner =
             |shape: &Shape| part.parallel.as_ref().is_some_and(|it| faster(it, shape, part));

@@ -12,7 +12,10 @@ use crate::{
 
 /// Most slots of the code of all states for all bytes of a round.
 const ROUND_SLOTS_MAX: usize = 16_384;
-/// Most slots of it where direct access leaves little over.
+/// The same for all automata of one program: what they cost the verifier decides how many it can hold.
+const ROUNDS_SLOTS_MAX: usize = 4 * ROUND_SLOTS_MAX;
+/// Most slots of it where direct access leaves little over, and fewest that one of many automata may
+/// have.
 const REST_SLOTS_MAX: usize = 2_048;
 /// Slots of a dispatcher besides its states, about.
 const DISPATCHER_SLOTS: usize = 100;
@@ -67,7 +70,7 @@ pub struct Cost {
 }
 
 impl Shape {
-    /// Choose for `automaton`, whose bytes are reached by `access`.
+    /// Choose for `automaton`, one of `together` in the program, whose bytes are reached by `access`.
     ///
     /// # Errors
     ///
@@ -75,6 +78,7 @@ impl Shape {
     /// verifier.
     pub fn choose(
         automaton: &Automaton,
+        together: usize,
         access: Access,
         target: &Target,
     ) -> Result<Self, CompileError> {
@@ -102,7 +106,8 @@ impl Shape {
         };
         let mut cost = Cost::default();
         // What is too large for the target with long rounds may not be with short ones.
-        for slots_max in [ROUND_SLOTS_MAX, REST_SLOTS_MAX, 0] {
+        let share = ROUNDS_SLOTS_MAX / together.max(1);
+        for slots_max in [share.clamp(REST_SLOTS_MAX, ROUND_SLOTS_MAX), REST_SLOTS_MAX, 0] {
             let round = slots.round(slots_max);
             let shapes = match access {
                 Access::Direct { rest: false } => vec![form(round, 0)],
@@ -136,6 +141,11 @@ impl Shape {
     pub fn cost(&self, automaton: &Automaton, target: &Target) -> Cost {
         Slots::of(automaton, target).cost(self, target)
     }
+}
+
+/// How often `target` explores what Linux 6.18 does once, at most.
+pub(in crate::compiler) fn times(target: &Target) -> u64 {
+    if is_earlier(target) { EARLIER_TIMES } else { 1 }
 }
 
 /// Slots of the parts of a dispatcher.
@@ -202,7 +212,7 @@ impl Slots {
             let rounds = u64::from(shape.rounds_max) * ROUND_PROCESSED;
             return Cost { processed: code.processed + rounds, ..code };
         }
-        let times = if is_earlier(target) { EARLIER_TIMES } else { 1 };
+        let times = times(target);
         [shape.linear_round, shape.window_round]
             .into_iter()
             .filter(|&round| round > 0)
@@ -258,7 +268,7 @@ mod tests {
         let choose = |version: (u16, u16), slots_max| {
             let mut target = Target::of_version(KernelVersion::new(version.0, version.1));
             target.slots_max = slots_max;
-            Shape::choose(&large, Access::Windows, &target)
+            Shape::choose(&large, 1, Access::Windows, &target)
         };
         let shape = choose((7, 0), 1_000_000).expect("fits");
         assert!(shape.window_round >= 1);
@@ -275,7 +285,7 @@ mod tests {
         let automaton = automaton("[ip].{7}[qz]");
         let round = |major, minor| {
             let target = Target::of_version(KernelVersion::new(major, minor));
-            let shape = Shape::choose(&automaton, Access::Windows, &target).expect("fits");
+            let shape = Shape::choose(&automaton, 1, Access::Windows, &target).expect("fits");
             (shape.cost(&automaton, &target).processed <= EXPECTED_MAX, shape.window_round)
         };
         let ((new, long), (old, short)) = (round(7, 0), round(6, 12));

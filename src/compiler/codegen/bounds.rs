@@ -9,10 +9,13 @@
 //! when it ends, and whoever wants more rounds than that is counted as unsearched.
 
 use super::{Gen, frame};
-use crate::assembler::{
-    Alu, Branch, Jmp, Label,
-    Reg::{self, R0, R10},
-    Size,
+use crate::{
+    assembler::{
+        Alu, Branch, Jmp, Label, Phase,
+        Reg::{self, R0, R10},
+        Size,
+    },
+    compiler::plan::Access,
 };
 
 impl Gen<'_> {
@@ -96,5 +99,31 @@ impl Gen<'_> {
     pub(super) fn launder(&mut self, reg: Reg) {
         self.store_slot(frame::LAUNDER, reg);
         self.load_slot(reg, frame::LAUNDER);
+    }
+
+    /// From here on the verifier sees one program state, whatever it has come from: a pass begins, and
+    /// those before it have left different things behind.
+    pub(super) fn slots_alike(&mut self, out: Label) {
+        if self.target.may_goto {
+            self.slots_filled();
+            self.asm.emit(Branch::may_goto(out));
+        }
+    }
+
+    /// Put a number into each slot that passes write later than in their first round: within a loop
+    /// the verifier tells a slot that was written from one that was not.
+    pub(super) fn slots_filled(&mut self) {
+        self.say(Phase::Scan, "every slot holds a number");
+        self.load_slot(R0, frame::LEN);
+        for slot in
+            [frame::LAUNDER, frame::LANE, frame::BLOCKS_END, frame::AT, frame::LAST, frame::FROM]
+        {
+            self.store_slot(slot, R0);
+        }
+        self.store_pointer(frame::DATA, R0);
+        self.forget_key();
+        if self.access != Access::Windows {
+            self.store_slot(frame::WIN, R0);
+        }
     }
 }

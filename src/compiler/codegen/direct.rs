@@ -264,7 +264,8 @@ impl Gen<'_> {
         let need = SMALL + needle.len() - 1;
         self.say_of(Phase::Scan, needle.pattern, format!("blocks of {SMALL} positions"));
         self.asm.bind(places.small);
-        if needle.pattern.walk.is_some() {
+        let alike = scan.rest || self.several();
+        if alike {
             // Ways that lead here know different things of the offset; that is explored once, then.
             self.launder(OFF);
         }
@@ -293,7 +294,7 @@ impl Gen<'_> {
         self.emit_branch(Jmp::Lt.imm(R0, need, if scan.rest { places.rest } else { places.tiny }));
         self.add(R0, -need);
         self.mov(OFF, R0);
-        if needle.pattern.walk.is_some() {
+        if alike {
             self.launder(OFF);
         }
         self.asm.bind(fits);

@@ -251,12 +251,15 @@ impl Gen<'_> {
     /// The walks. `fresh`: is everything as the header walk left it?
     fn passes(&mut self, passes: &[Pass], fresh: bool) {
         let lowered = self.lowered;
-        if lowered.needles.iter().any(|needle| needle.walk.is_some()) {
-            self.slots_of_walks();
-        }
+        let walks = lowered.needles.iter().any(|needle| needle.walk.is_some());
         for (number, pass) in passes.iter().enumerate() {
             let first = fresh && number == 0;
             let exits = PassExits { done: self.asm.label(), lost: self.asm.label() };
+            if number > 0 {
+                self.slots_alike(exits.lost);
+            } else if walks {
+                self.slots_filled();
+            }
             match pass {
                 Pass::Pair { needle, skip } => {
                     let needle = &lowered.needles[*needle];

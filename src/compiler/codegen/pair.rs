@@ -100,9 +100,11 @@ impl<'a> Sought<'a> {
     /// Is the rest of a candidate compared by the shared code?
     ///
     /// For a literal with a walk that code is there in any case. And where nothing leads back from a
-    /// position to the next one, the verifier sees each position once instead of four times.
+    /// position to the next one, the verifier sees each position once instead of four times: so it is
+    /// too for a literal that stands in front of an automaton.
     pub(super) fn is_long(&self) -> bool {
-        let rare = self.pattern.walk.is_some() && self.pieces[0].size.bytes() >= FIRST_BYTES_MIN;
+        let more = self.pattern.walk.is_some() || (self.instead.is_some() && self.pieces.len() > 1);
+        let rare = more && self.pieces[0].size.bytes() >= FIRST_BYTES_MIN;
         rare || self.pattern.bytes.len() > self.inline_bytes_max
     }
 }

@@ -32,7 +32,6 @@ use crate::{
         automaton::{Automaton, Direction, Next, decide::Decision},
         ir::Report,
         lower::{Needle, Walk},
-        plan::Access,
         sample,
     },
 };
@@ -152,19 +151,6 @@ impl Gen<'_> {
             self.goto(exits.next);
         } else {
             self.found(needle.index, exits.done);
-        }
-    }
-
-    /// Put a number into each slot that a pass with walks writes later than in its first round.
-    /// Within a loop the verifier tells a slot that was written from one that was not.
-    pub(super) fn slots_of_walks(&mut self) {
-        self.say(Phase::Scan, "every slot holds a number");
-        self.load_slot(R0, frame::LEN);
-        for slot in [frame::LAUNDER, frame::LANE, frame::BLOCKS_END, frame::AT] {
-            self.store_slot(slot, R0);
-        }
-        if self.access != Access::Windows {
-            self.store_slot(frame::WIN, R0);
         }
     }
 

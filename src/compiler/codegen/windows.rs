@@ -147,6 +147,7 @@ impl Gen<'_> {
         self.say(Phase::Scan, "this window is finished");
         self.asm.bind(walk.next);
         self.asm.emit(Alu::Add.reg(OFF, INNER));
+        self.launder(OFF);
         self.goto(walk.window);
     }
 
@@ -202,15 +203,19 @@ impl Gen<'_> {
         self.store_slot(frame::LAUNDER, OFF);
         self.load_slot(INNER, frame::LAUNDER);
         self.opaque_zero(OFF, R0);
+        if self.target.may_goto {
+            self.launder(OFF);
+        }
     }
 
     /// The rest of a frame whose linear part was scanned directly, from offset `OFF` on.
     pub(super) fn window_rest(&mut self, needle: &Sought, rest: Label, exits: PassExits) {
         self.say_of(Phase::Scan, needle.pattern, "the rest of the frame");
         self.asm.bind(rest);
-        if needle.pattern.walk.is_some() {
-            // Ways that lead here know different things of the offset; that is explored once, then.
-            self.launder(OFF);
+        // Ways that lead here know different things of the offset; that is explored once, then.
+        self.launder(OFF);
+        if self.target.may_goto {
+            self.slots_filled();
         }
         self.find_scratch(exits.lost);
         self.window_scan(needle, needle.skip, BLOCK_OF_REST, None, exits);
@@ -234,9 +239,7 @@ impl Gen<'_> {
         };
         let (hit, long) = (self.asm.label(), self.asm.label());
         self.windows(&walk, ready.is_none());
-        if needle.pattern.walk.is_some() {
-            self.launder(INNER);
-        }
+        self.launder(INNER);
         if let Some(ready) = ready {
             if !self.target.may_goto {
                 // Kernels of then refuse an ordinary instruction that falls into a loop.

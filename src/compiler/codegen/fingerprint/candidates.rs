@@ -55,6 +55,7 @@ impl Gen<'_> {
             self.which(set, scan, slot.members.clone());
         }
         self.rests(scan);
+        self.walks(set, scan);
         self.say(Phase::Scan, "go on behind the look");
         self.asm.bind(scan.resume);
         self.add(POS, set.stride);
@@ -139,12 +140,18 @@ impl Gen<'_> {
         self.asm.bind(next);
     }
 
-    /// The same for the last one that may be there. All such literals of one length share the rest.
+    /// The same for the last one that may be there. All such literals of one length share the rest, and
+    /// all looks at one literal its walk.
     fn last_literal(&mut self, set: &Set, scan: &mut Scan, member: Member) {
         let needle = &set.needles[member.word];
         self.compare_at_look(scan.place, needle, member.at, scan.resume);
-        if let Some(walk) = &needle.walk {
-            self.judge_at_look(scan, needle, walk, scan.resume);
+        if needle.walk.is_some() {
+            let known = scan.walks.iter().find(|walk| walk.0 == member.word);
+            let label = known.map_or_else(|| self.asm.label(), |walk| walk.1);
+            if known.is_none() {
+                scan.walks.push((member.word, label));
+            }
+            self.goto(label);
             return;
         }
         let (len, window) = (int(needle.bytes.len()), needle.window);
@@ -165,6 +172,16 @@ impl Gen<'_> {
         }
         self.asm.bind(again);
         self.registers_again(scan.place, again);
+    }
+
+    /// What follows where a literal with a walk was found, whichever look it was that found it.
+    fn walks(&mut self, set: &Set, scan: &mut Scan) {
+        for (word, label) in std::mem::take(&mut scan.walks) {
+            self.asm.bind(label);
+            let needle = &set.needles[word];
+            let walk = needle.walk.as_ref().expect("only these are noted");
+            self.judge_at_look(scan, needle, walk, scan.resume);
+        }
     }
 
     /// Registers that a call has taken, if there was one before `again`.

@@ -122,6 +122,8 @@ struct Scan {
     beyond: Label,
     /// What is done with a literal of some length, in some window, that is there.
     rests: Vec<(i32, Window, Label)>,
+    /// Where literals with walks are judged that were found.
+    walks: Vec<(usize, Label)>,
 }
 
 impl<'a> Set<'a> {
@@ -344,7 +346,7 @@ impl Gen<'_> {
 
     /// The slots of a match that is noted hold what the verifier does not follow, as they do once a
     /// literal was there: unused, or zero as a lookup leaves it, they would be other states.
-    fn forget_key(&mut self) {
+    pub(super) fn forget_key(&mut self) {
         self.asm.emit(Size::W.store_imm(R10, frame::NOTED_END, 1));
         self.asm.emit(Size::W.store_imm(R10, frame::KEY, 1));
     }
@@ -426,6 +428,7 @@ impl Gen<'_> {
             lost,
             beyond,
             rests: Vec::new(),
+            walks: Vec::new(),
         };
         let hits = self.blocks(set, &scan);
         self.one_by_one(set, &scan);

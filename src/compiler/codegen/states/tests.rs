@@ -31,7 +31,7 @@ pub(super) fn image(
         report: Report::All,
         verdicts,
     };
-    let shape = Shape::choose(automaton, access, target).expect("fits");
+    let shape = Shape::choose(automaton, 1, access, target).expect("fits");
     let scan = Scan {
         index: 0,
         id: 1,
@@ -175,7 +175,7 @@ fn check(what: &str, automaton: &Automaton, window: Window, inputs: &[Vec<u8>], 
         if let Some(kernel) = &kernel {
             let info = kernel.program().info().expect("info");
             let processed = info.verified_insns.map_or(0, u64::from);
-            let shape = Shape::choose(automaton, access, &target).expect("fits");
+            let shape = Shape::choose(automaton, 1, access, &target).expect("fits");
             let cost = shape.cost(automaton, &target);
             let states = automaton.states.len();
             println!(
