@@ -31,8 +31,8 @@ use crate::assembler::{ProgramImage, Target};
 pub const PROGRAMS_MAX: usize = 34;
 
 /// How much of a limit of the verifier a piece may be expected to use, in percent: the estimate can be
-/// a quarter too low. Loops with a counter are estimated better.
-const EXPECTED_PERCENT_MAX: u64 = 80;
+/// a third too low. Loops with a counter are estimated better.
+const EXPECTED_PERCENT_MAX: u64 = 70;
 const EXPECTED_PERCENT_COUNTED_MAX: u64 = 95;
 
 /// Most slots of a program that can be cut. The verifier walks a whole function at the end of many of
@@ -44,6 +44,8 @@ const QUICK_SLOTS_MAX: u64 = 200_000;
 const QUICK_SLOTS: &str = "slots that load within seconds";
 /// About how many slots a literal of a large set needs.
 const SLOTS_OF_A_LITERAL: u64 = 45;
+/// The same of an expression that needs an automaton, at least.
+const SLOTS_OF_AN_AUTOMATON: u64 = 2_500;
 
 /// One program of a chain: what it searches, how, and at what cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +65,8 @@ struct Job<'a> {
     entry: Entry,
     target: &'a Target,
     options: &'a Options,
+    /// Are programs to stay so small that they load within seconds?
+    quick: bool,
 }
 
 /// A program that was tried.
@@ -101,13 +105,14 @@ pub(super) fn compile(
     target: &Target,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
-    let job = Job { matcher, entry, target, options };
+    let job = Job { matcher, entry, target, options, quick: true };
     let parts = lowered.parts();
     if options.programs_min > 1 && parts > 1 && target.tail_calls {
         return job.chain(&lowered, options.programs_min, "several were asked for");
     }
     let quick = |value| Share { name: QUICK_SLOTS, value, limit: QUICK_SLOTS_MAX };
-    let expected = wide(lowered.needles.len()) * SLOTS_OF_A_LITERAL;
+    let expected = wide(lowered.needles.len()) * SLOTS_OF_A_LITERAL
+        + wide(lowered.scans.len()) * SLOTS_OF_AN_AUTOMATON;
     if expected > QUICK_SLOTS_MAX && target.tail_calls {
         // Compiling that as one would only take time.
         return job.chain(&lowered, pieces(job.used(&quick(expected))), &why(&quick(expected)));
@@ -148,8 +153,9 @@ impl Job<'_> {
             (Ok((piece, _)), None) => {
                 let slots =
                     Share { name: QUICK_SLOTS, limit: QUICK_SLOTS_MAX, ..piece.estimate.slots };
-                let [a, b, c] = piece.estimate.shares();
-                vec![a, b, c, slots]
+                let mut shares = piece.estimate.shares().to_vec();
+                shares.extend(self.quick.then_some(slots));
+                shares
             }
             (Err(CompileError::ProgramTooLarge { needed, limit }), None) => {
                 vec![Share { name: "slots", value: wide(*needed), limit: wide(*limit) }]
@@ -166,7 +172,7 @@ impl Job<'_> {
         lowered: Lowered,
         place: Place<'_>,
     ) -> Result<(Piece, ProgramImage), CompileError> {
-        let Self { matcher, entry, target, options } = *self;
+        let Self { matcher, entry, target, options, quick: _ } = *self;
         let plan = plan::choose(&lowered, entry, target, options)?;
         let image = codegen::generate(place, matcher, &lowered, entry, target, options, &plan)?;
         let estimate = Estimate::new(matcher, &lowered, entry, target, &plan, &image);
@@ -210,13 +216,26 @@ impl Job<'_> {
         mut count: usize,
         why: &str,
     ) -> Result<Compiled, CompileError> {
+        let mut job = *self;
         let mut parts = self.parts(whole);
         // Conditions may need a program of their own.
         let mut alone = false;
         loop {
             count = count.min(parts.len() + usize::from(alone));
+            if count > PROGRAMS_MAX && job.quick {
+                // Rather slow than not at all.
+                job.quick = false;
+                count = PROGRAMS_MAX;
+            }
             if count > PROGRAMS_MAX {
-                return Err(CompileError::TooManyPrograms { needed: count, limit: PROGRAMS_MAX });
+                let patterns = self.matcher.patterns.len();
+                let fit = patterns * PROGRAMS_MAX / count;
+                return Err(CompileError::TooManyPrograms {
+                    patterns,
+                    needed: count,
+                    limit: PROGRAMS_MAX,
+                    fit,
+                });
             }
             let mut groups = cut(&mut parts, count - usize::from(alone));
             if alone {
@@ -228,7 +247,7 @@ impl Job<'_> {
                 let counts = if number == 0 { whole.counts.clone() } else { Vec::new() };
                 let divisible = group.len() + usize::from(!counts.is_empty()) > 1;
                 let place = Place { number, count, whole };
-                let tried = self.attempt(gathered(group, counts), place);
+                let tried = job.attempt(gathered(group, counts), place);
                 used += tried.used;
                 rescale(group, tried.used);
                 if divisible && tried.excess.is_some() {

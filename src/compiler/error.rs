@@ -95,13 +95,18 @@ pub enum CompileError {
     },
     /// More programs than tail calls join.
     #[error(
-        "the search needs {needed} programs or more, joined by tail calls; the limit is {limit}"
+        "searching {patterns} patterns takes {needed} programs or more, joined by tail calls; the limit \
+         is {limit}, and they hold about {fit} of these patterns"
     )]
     TooManyPrograms {
+        /// How many are to be searched.
+        patterns: usize,
         /// How many it came to.
         needed: usize,
         /// [`PROGRAMS_MAX`](super::chain::PROGRAMS_MAX).
         limit: usize,
+        /// About how many patterns like these fit.
+        fit: usize,
     },
     /// The strategy that was asked for cannot do this.
     #[error("strategy {strategy} cannot search pattern {id}: {why}")]
@@ -181,7 +186,9 @@ impl CompileError {
             Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
-            Self::TooManyPrograms { .. } => Some("search for fewer or shorter patterns at once"),
+            Self::TooManyPrograms { .. } => Some(
+                "search for fewer or shorter patterns at once, or run the rest as programs of their own",
+            ),
             Self::Strategy { .. } => Some("leave --strategy away: then one is chosen that can"),
             Self::Target { .. } => {
                 Some("compile for a newer kernel, or search for fewer or shorter patterns")

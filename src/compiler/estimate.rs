@@ -1,21 +1,25 @@
 //! What a program will cost the verifier, guessed before it is loaded.
 //!
-//! The verifier explores ways, not instructions: how often it comes by depends on what it knows of
-//! each register then, and only it knows that. But programs of one strategy look alike, so what
-//! they cost is nearly linear in how many instructions scan and confirm. The coefficients were fitted
-//! to what Linux 6.18 said of some twenty-seven hundred programs, so that the largest relative error is
-//! least; there it is below a fifth. Of random sets a quarter was further off, from a quarter too
-//! low (many literals that begin alike) to twice too high (binary literals of hundreds of bytes
-//! beside a set). Other kernels differ by more.
+//! The verifier explores ways, not instructions. Which ways there are the shape of the program tells
+//! ([`explore`](super::explore)), as long as the verifier's states are alike wherever ways meet; how often
+//! they are not is a weight for each kind of code, between one and two mostly. The weights were fitted to
+//! what Linux 6.18 said of 2,504 programs for patterns of real rules, alone and in sets of up to 2,263.
+//! Of those alone nearly all are within a fifth, of sets too, but for expressions with walks through
+//! windows (half too low to a quarter too high) and conditions (the same); without the search of
+//! fragments some short literals cost twice what is guessed, which is no more than 5,000.
+//! Other kernels differ by more.
 //!
 //! Loops with a counter are explored round by round; for those the estimate is of its own kind.
 
+use std::collections::BTreeMap;
+
 use super::{
     Entry,
-    automaton::shape::Shape,
+    automaton::shape::{self, Shape},
     codegen::WINDOW_BYTES,
+    explore::explore,
     frequency::gate::{self, Gate},
-    ir::{Matcher, Report, Scope, Window},
+    ir::{Matcher, Scope},
     lower::{Lowered, Needle, Scan},
     number::{count, dot, float, rounded},
     plan::{Access, COUNTED_SET_ROUNDS, Gram, Pass, Plan, by_grams, searched},
@@ -34,6 +38,8 @@ pub const PROCESSED_MAX: u64 = 1_000_000;
 pub const PENDING_MAX: u64 = 8_192;
 /// Literals past this many bytes are confirmed by code of their own.
 const SHORT_BYTES_MAX: usize = 16;
+/// How many steps of the verifier are followed: past its limit it does not matter how far.
+const EXPLORED_MAX: u64 = 2 * PROCESSED_MAX;
 
 /// What a program is expected to cost the verifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +81,7 @@ impl Estimate {
         image: &ProgramImage,
     ) -> Self {
         let processed = if target.may_goto {
-            explored_once(matcher, lowered, entry, target, plan, image)
+            explored_once(matcher, lowered, target, plan, image)
         } else {
             counted(lowered, &plan.gates, (entry, target, plan.forced_sets(lowered)))
         };
@@ -99,167 +105,258 @@ impl Estimate {
     }
 }
 
-/// What literals cost: a constant, the walk to the payload, then of literals by pairs and of
-/// literals by looks how many, how many in a payload; instructions that scan, that confirm; literals
-/// by pairs and by looks if any ignores case; literals by looks if one is long; several; windows.
-const LITERALS_XDP: [f64; 13] = [
-    1942.67, 1275.72, -6301.03, -4847.76, 914.22, 1029.11, 2.84, 8.19, -1157.29, -1104.88, 268.59,
-    0.0, 301.66,
-];
-const LITERALS_SOCKET: [f64; 13] = [
-    49.38, 1505.20, -2026.27, -1155.40, -940.17, -895.45, 4.75, 8.25, 0.0, -1502.97, 485.03,
-    -2793.82, -3.56,
-];
-/// What sets cost: the walk to the payload, sets, literals beside them, those in a payload;
-/// instructions that scan, that confirm; literals of sets, those if any ignores case, those if all
-/// are reported.
-const SETS_XDP: [f64; 9] = [504.28, -143.75, -1994.18, 1568.69, 5.35, 4.51, 22.63, -2.63, 13.00];
-const SETS_SOCKET: [f64; 9] =
-    [695.18, -1456.10, -2566.98, -88.74, 12.67, 3.12, 60.03, -0.43, 56.24];
-/// What is around automata: a constant, the walk to the payload.
-const STATES: [f64; 2] = [100.0, 1300.0];
-/// What a search for the literal that an automaton requires costs, on XDP and on sockets.
-const REQUIRED_DIRECT: f64 = 8_000.0;
-const REQUIRED_WINDOWS: f64 = 6_300.0;
-/// What an instruction that counts costs: some blocks are come to by more than one way.
-const COUNTS_DIRECT: f64 = 1.25;
-const COUNTS_WINDOWS: f64 = 2.1;
-/// What tables of fingerprints cost: a constant, the walk to the payload, tables, literals beside them,
-/// those in a payload; instructions that scan, that confirm, that check bounds, that report; tables in
-/// a payload. Fitted to 98 programs for sets of 3 to 2,263 literals.
-const FINGERPRINTS_XDP: [f64; 10] =
-    [674.48, 703.53, 520.28, 2188.04, 1524.81, 3.33, 1.2, 1.66, 4.83, -56.96];
-const FINGERPRINTS_SOCKET: [f64; 10] =
-    [312.69, 669.82, 120.98, 474.76, -832.97, 4.35, 0.61, 3.0, 5.56, 13.63];
-/// What a table costs less if it is of one literal: there is only one way behind it.
-const ONE_IN_TABLE_XDP: f64 = 1_100.0;
-const ONE_IN_TABLE_SOCKET: f64 = 350.0;
+/// What the verifier does besides following every way once: states that differ make it come again.
+struct Weights {
+    /// What every program costs besides; and, beside it, if there are headers to walk through.
+    base: f64,
+    payload: f64,
+    /// Passes after the first, tables, gram sets.
+    passes: f64,
+    tables: f64,
+    sets: f64,
+    /// Terms of conditions.
+    terms: f64,
+    /// How often it comes by an instruction that counts, for each time that the shape of the program
+    /// tells.
+    counts: f64,
+    /// The same for the instructions of each [`Part`]: those that scan, those that confirm, the rest.
+    parts: [[f64; 3]; PARTS],
+}
+
+/// XDP that goes on with windows where the linear part ends.
+const DIRECT_AND_REST: Weights = Weights {
+    base: 120.00,
+    payload: 47.90,
+    passes: 0.00,
+    tables: 964.87,
+    sets: 249.67,
+    terms: 1.90,
+    counts: 0.96,
+    parts: [
+        [1.46, 1.38, 1.08],  // Frame
+        [1.20, 0.62, 0.39],  // Table
+        [7.04, 1.25, 0.67],  // TableWalk
+        [1.23, 1.10, 0.16],  // Short
+        [0.94, 1.05, 0.76],  // Inline
+        [1.20, 1.20, 1.20],  // Long
+        [1.39, 1.57, 1.29],  // Walk
+        [1.12, 1.20, 0.34],  // States
+        [1.29, 2.17, 1.21],  // Set
+        [0.12, 1.46, 1.73],  // InlineLooks
+        [2.87, 0.30, 16.16], // LongLooks
+        [0.72, 1.75, 4.20],  // WalkLooks
+        [1.00, 2.49, 0.00],  // Behind
+        [0.97, 2.37, 0.52],  // BehindLooks
+        [1.51, 1.96, 1.28],  // Places
+    ],
+};
+/// XDP that searches the linear part alone.
+const DIRECT: Weights = Weights {
+    base: 25.14,
+    payload: 0.00,
+    passes: 0.00,
+    tables: 815.89,
+    sets: 0.00,
+    terms: 513.42,
+    counts: 0.00,
+    parts: [
+        [0.41, 0.00, 0.50],  // Frame
+        [1.20, 1.06, 1.48],  // Table
+        [1.33, 2.30, 1.36],  // TableWalk
+        [3.07, 1.05, 0.00],  // Short
+        [1.40, 1.77, 1.38],  // Inline
+        [1.20, 1.20, 1.20],  // Long
+        [4.97, 0.47, 2.11],  // Walk
+        [1.15, 1.20, 1.97],  // States
+        [1.20, 1.20, 1.20],  // Set
+        [0.87, 1.25, 15.03], // InlineLooks
+        [0.06, 2.52, 1.16],  // LongLooks
+        [4.97, 0.00, 0.00],  // WalkLooks
+        [0.96, 3.04, 1.28],  // Behind
+        [1.07, 2.59, 1.26],  // BehindLooks
+        [1.20, 1.20, 1.20],  // Places
+    ],
+};
+/// Windows only.
+const WINDOWS: Weights = Weights {
+    base: 31.94,
+    payload: 395.35,
+    passes: 14.20,
+    tables: 868.13,
+    sets: 768.63,
+    terms: 1042.71,
+    counts: 0.11,
+    parts: [
+        [0.85, 1.70, 0.53], // Frame
+        [1.20, 0.93, 0.00], // Table
+        [0.63, 2.25, 2.08], // TableWalk
+        [1.08, 1.05, 0.97], // Short
+        [0.98, 1.03, 1.10], // Inline
+        [1.20, 1.20, 1.20], // Long
+        [0.00, 1.80, 0.00], // Walk
+        [1.15, 1.20, 0.98], // States
+        [1.27, 2.22, 1.29], // Set
+        [0.30, 2.45, 0.97], // InlineLooks
+        [1.84, 1.79, 2.28], // LongLooks
+        [0.00, 2.19, 4.10], // WalkLooks
+        [0.99, 1.95, 1.03], // Behind
+        [1.01, 2.46, 1.33], // BehindLooks
+        [1.52, 0.84, 1.38], // Places
+    ],
+};
+
 /// Without `CAP_PERFMON` states must be equal to be pruned, which they are a little later.
 const WITHOUT_PERFMON: f64 = 2.6;
+
+/// What an instruction belongs to. Where a pattern is searched in several ways, the last one counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// Nothing below. Here those that scan are apart, those that check bounds and report, and the rest.
+    Frame,
+    /// A literal in a table of fingerprints, without a walk and with one.
+    Table,
+    TableWalk,
+    /// A literal by the pair test: of eight bytes, of sixteen, longer.
+    Short,
+    Inline,
+    Long,
+    /// With a walk.
+    Walk,
+    /// An automaton.
+    States,
+    /// A literal in a gram set.
+    Set,
+    /// As above, behind looks at every few positions.
+    InlineLooks,
+    LongLooks,
+    WalkLooks,
+    /// An automaton behind a literal that it requires, by the pair test or by looks.
+    Behind,
+    BehindLooks,
+    /// All places of an expression.
+    Places,
+}
+
+const PARTS: usize = 15;
+
+impl Part {
+    const ALL: [Self; PARTS] = [
+        Self::Frame,
+        Self::Table,
+        Self::TableWalk,
+        Self::Short,
+        Self::Inline,
+        Self::Long,
+        Self::Walk,
+        Self::States,
+        Self::Set,
+        Self::InlineLooks,
+        Self::LongLooks,
+        Self::WalkLooks,
+        Self::Behind,
+        Self::BehindLooks,
+        Self::Places,
+    ];
+
+    fn of_pass(lowered: &Lowered, pass: &Pass) -> Vec<(u32, Self)> {
+        let needle = |at: usize| &lowered.needles[at];
+        let either = |walk: bool, [with, without]: [Self; 2]| if walk { with } else { without };
+        match pass {
+            Pass::Pair { needle: at, skip } => {
+                let needle = needle(*at);
+                let [short, inline, long, walk] = match skip {
+                    None => [Self::Short, Self::Inline, Self::Long, Self::Walk],
+                    Some(_) => {
+                        [Self::InlineLooks, Self::InlineLooks, Self::LongLooks, Self::WalkLooks]
+                    }
+                };
+                let part = match needle.bytes.len() {
+                    _ if needle.walk.is_some() => walk,
+                    0..=8 => short,
+                    9..=SHORT_BYTES_MAX => inline,
+                    _ => long,
+                };
+                vec![(needle.id, part)]
+            }
+            Pass::Fingerprints(table) => {
+                let part = |at| {
+                    let walk = needle(at).walk.is_some();
+                    (needle(at).id, either(walk, [Self::TableWalk, Self::Table]))
+                };
+                table.words().into_iter().map(part).collect()
+            }
+            Pass::Set { needles, .. } => {
+                needles.iter().map(|&at| (needle(at).id, Self::Set)).collect()
+            }
+            Pass::States { scan, required, .. } => {
+                let part = match required {
+                    None => Self::States,
+                    Some(None) => Self::Behind,
+                    Some(Some(_)) => Self::BehindLooks,
+                };
+                vec![(lowered.scans[*scan].id, part)]
+            }
+            Pass::Parallel { scan, .. } => vec![(lowered.scans[*scan].id, Self::Places)],
+        }
+    }
+
+    /// Is it followed more often on kernels that compare registers which nobody reads any more?
+    fn is_states(self) -> bool {
+        matches!(self, Self::States | Self::Behind | Self::BehindLooks)
+    }
+}
 
 /// Loops with `may_goto`: every place is explored a few times, whatever the packet.
 fn explored_once(
     matcher: &Matcher,
     lowered: &Lowered,
-    entry: Entry,
     target: &Target,
     plan: &Plan,
     image: &ProgramImage,
 ) -> u64 {
-    let of_scans = |id: u32| lowered.scans.iter().any(|scan| scan.id == id);
-    let phase = |phase: Phase| {
-        let counts = |&at: &usize| {
-            let origin = image.origin(at);
-            origin.phase == phase && !origin.pattern.is_some_and(of_scans)
-        };
-        count((0..image.insns().len()).filter(counts).count())
+    let weights = match plan.access {
+        Access::Direct { rest: true } => &DIRECT_AND_REST,
+        Access::Direct { rest: false } => &DIRECT,
+        Access::Windows => &WINDOWS,
     };
+    let mut parts: BTreeMap<u32, Part> = BTreeMap::new();
+    for (id, part) in plan.passes.iter().flat_map(|pass| Part::of_pass(lowered, pass)) {
+        let known = parts.entry(id).or_insert(part);
+        *known = part.max(*known);
+    }
     let passes =
         |wanted: fn(&Pass) -> bool| count(plan.passes.iter().filter(|p| wanted(p)).count());
-    let pairs = passes(|pass| matches!(pass, Pass::Pair { skip: None, .. }));
-    let looks = passes(|pass| matches!(pass, Pass::Pair { skip: Some(_), .. }));
-    let sets = passes(|pass| matches!(pass, Pass::Set { .. }));
-    let tables = passes(|pass| matches!(pass, Pass::Fingerprints(_)));
-    let flag = |holds: bool| if holds { 1.0 } else { 0.0 };
-    let any = |holds: fn(&Needle) -> bool| flag(lowered.needles.iter().any(holds));
-    let (scan, confirm) = (phase(Phase::Scan), phase(Phase::Confirm));
-    let payload = flag(matcher.scope == Scope::Payload);
-    let folds = any(|pattern| pattern.ignore_case);
-    let direct = entry == Entry::Xdp && plan.access != Access::Windows;
-    let states: u64 =
-        plan.passes.iter().map(|pass| states_cost(lowered, pass, plan.access, target)).sum();
-    let sum = if lowered.needles.is_empty() {
-        dot(&STATES, &[1.0, payload])
-    } else if tables > 0.0 {
-        let weights = if direct { FINGERPRINTS_XDP } else { FINGERPRINTS_SOCKET };
-        let (bounds, report) = (phase(Phase::Bounds), phase(Phase::Report));
-        let alone = pairs + looks;
-        let one = if direct { ONE_IN_TABLE_XDP } else { ONE_IN_TABLE_SOCKET };
-        let less = if lowered.needles.len() == 1 { one } else { 0.0 };
-        dot(
-            &weights,
-            &[
-                1.0,
-                payload,
-                tables,
-                alone,
-                alone * payload,
-                scan,
-                confirm,
-                bounds,
-                report,
-                tables * payload,
-            ],
-        ) - less
-    } else if sets > 0.0 {
-        let weights = if direct { SETS_XDP } else { SETS_SOCKET };
-        let inside = count(lowered.needles.len()) - pairs - looks;
-        let all = flag(matcher.report == Report::All);
-        let single = pairs + looks;
-        dot(
-            &weights,
-            &[
-                payload,
-                sets,
-                single,
-                single * payload,
-                scan,
-                confirm,
-                inside,
-                folds * inside,
-                all * inside,
-            ],
-        )
-    } else {
-        let weights = if direct { LITERALS_XDP } else { LITERALS_SOCKET };
-        let long = any(|pattern| pattern.bytes.len() > SHORT_BYTES_MAX);
-        let windows =
-            count(lowered.needles.iter().filter(|p| p.window != Window::default()).count());
-        dot(
-            &weights,
-            &[
-                1.0,
-                payload,
-                pairs,
-                looks,
-                pairs * payload,
-                looks * payload,
-                scan,
-                confirm,
-                folds * pairs,
-                folds * looks,
-                long * looks,
-                flag(lowered.needles.len() > 1),
-                windows,
-            ],
-        )
-    };
-    let sum = sum + count(usize::try_from(states).unwrap_or(usize::MAX));
-    let (counts, required) =
-        if direct { (COUNTS_DIRECT, REQUIRED_DIRECT) } else { (COUNTS_WINDOWS, REQUIRED_WINDOWS) };
-    let asks: fn(&Pass) -> bool = |pass| match pass {
-        Pass::States { required, .. } | Pass::Parallel { required, .. } => required.is_some(),
-        Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => false,
-    };
-    let sum = sum + required * passes(asks) + counts * phase(Phase::Count);
+    let mut sum = weights.base
+        + if matcher.scope == Scope::Payload { weights.payload } else { 0.0 }
+        + weights.passes * count(plan.passes.len().saturating_sub(1))
+        + weights.tables * passes(|pass| matches!(pass, Pass::Fingerprints(_)))
+        + weights.sets * passes(|pass| matches!(pass, Pass::Set { .. }))
+        + weights.terms * count(plan.gates.len());
+    let mut visited: BTreeMap<Part, [f64; 3]> = BTreeMap::new();
+    for (at, visits) in explore(image, EXPLORED_MAX).into_iter().enumerate() {
+        let origin = image.origin(at);
+        let part = origin.pattern.and_then(|id| parts.get(&id).copied()).unwrap_or(Part::Frame);
+        let column = match (part, origin.phase) {
+            (_, Phase::Scan) => 0,
+            (Part::Frame, Phase::Bounds | Phase::Report | Phase::Confirm) | (_, Phase::Confirm) => {
+                1
+            }
+            (_, _) => 2,
+        };
+        let times = if part.is_states() { shape::times(target) } else { 1 };
+        let visits = float((u64::from(visits) * times).into());
+        if origin.phase == Phase::Count {
+            sum += weights.counts * visits;
+        } else {
+            visited.entry(part).or_insert([0.0; 3])[column] += visits;
+        }
+    }
+    for (part, weights) in Part::ALL.iter().zip(&weights.parts) {
+        sum += visited.get(part).map_or(0.0, |visited| dot(weights, visited));
+    }
     let sum = if target.perfmon { sum } else { sum * WITHOUT_PERFMON };
     // Every instruction is reached, or the verifier would refuse the program.
     u64::try_from(rounded(sum)).unwrap_or(0).max(image.insns().len() as u64)
-}
-
-/// What the automaton of `pass` costs, if it has one.
-fn states_cost(lowered: &Lowered, pass: &Pass, access: Access, target: &Target) -> u64 {
-    match pass {
-        Pass::Pair { .. } | Pass::Fingerprints(_) | Pass::Set { .. } => 0,
-        Pass::States { scan, shape, .. } => {
-            let automaton = lowered.scans[*scan].automaton.as_ref();
-            automaton.map_or(0, |automaton| shape.cost(automaton, target).processed)
-        }
-        Pass::Parallel { scan, .. } => {
-            let parallel = lowered.scans[*scan].parallel.as_ref();
-            parallel.map_or(0, |parallel| parallel.cost(access).processed)
-        }
-    }
 }
 
 /// What a set costs where loops are counted: its rounds, its looks; and each literal of it.
@@ -299,7 +396,7 @@ pub(super) fn counted(
     let automaton = |scan: &Scan| {
         // What is refused is so by itself, whatever is beside it.
         let automaton = scan.automaton.as_ref()?;
-        let shape = Shape::choose(automaton, access, target).ok()?;
+        let shape = Shape::choose(automaton, lowered.scans.len(), access, target).ok()?;
         Some(shape.cost(automaton, target).processed)
     };
     let automata: u64 = lowered.scans.iter().filter_map(automaton).sum();

@@ -14,6 +14,7 @@ mod codegen;
 pub mod error;
 pub mod estimate;
 pub mod event;
+mod explore;
 pub mod fingerprint;
 pub mod frequency;
 pub mod gram_interval;

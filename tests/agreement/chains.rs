@@ -178,7 +178,7 @@ fn a_search_that_is_too_large_for_one_program_is_split_and_says_why() {
     let many = compiler::compile(&matcher, Entry::Xdp, &tiny, &Options::default());
     match many {
         Ok(many) => assert!(many.programs().all(|part| part.image.slot_count() <= 2_000)),
-        Err(CompileError::TooManyPrograms { needed, limit: 34 }) => assert!(needed > 34),
+        Err(CompileError::TooManyPrograms { needed, limit: 34, .. }) => assert!(needed > 34),
         Err(other) => panic!("{other}"),
     }
 }
