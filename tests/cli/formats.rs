@@ -179,8 +179,10 @@ fn match_takes_haystacks_of_every_length_in_every_engine() {
 }
 
 #[test]
-fn no_pattern_matches_nothing() {
-    assert_eq!(run_with(&["match"], "61\n\n").clean(), "0\n0\n");
+fn no_pattern_matches_nothing_and_is_warned_about() {
+    let got = run_with(&["match"], "61\n\n");
+    assert_eq!((got.code, got.out.as_str()), (0, "0\n0\n"));
+    assert!(got.err.starts_with("warning: no patterns, so nothing ever matches"), "{}", got.err);
 }
 
 #[test]

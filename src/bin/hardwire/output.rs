@@ -1,7 +1,11 @@
 //! Standard output and standard error: results, messages, colours.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -167,7 +171,35 @@ impl Output {
             message(&format!("\r\x1b[K{}", text.unwrap_or("")));
         }
     }
+
+    /// Do `work`; if it takes longer than a second, say on a terminal what it is and for how long.
+    pub(crate) fn busy<T>(&self, what: &str, work: impl FnOnce() -> T) -> T {
+        if !self.messages_on_terminal() {
+            return work();
+        }
+        let (done, waits) = mpsc::channel::<Infallible>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let started = Instant::now();
+                let mut shown = false;
+                // Ends when the other side is dropped, whether the work ended or panicked.
+                while waits.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                    message(&format!("\r\x1b[K{what}: {} s", started.elapsed().as_secs()));
+                    shown = true;
+                }
+                if shown {
+                    message("\r\x1b[K");
+                }
+            });
+            let result = work();
+            drop(done);
+            result
+        })
+    }
 }
+
+/// How often it is said that something is still being done.
+const TICK: Duration = Duration::from_secs(1);
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

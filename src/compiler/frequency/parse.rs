@@ -336,18 +336,22 @@ impl Cursor<'_> {
         !behind.is_some_and(u8::is_ascii_alphabetic) && self.takes(word)
     }
 
-    /// A decimal number; what is too large for 32 bits is the largest such number.
+    /// A decimal number of at most 32 bits.
     fn number(&mut self) -> Result<u32, CompileError> {
         let start = self.at;
-        let mut number = 0u32;
+        let mut number = Some(0u32);
         while let Some(digit) = self.peek().filter(u8::is_ascii_digit) {
-            number = number.saturating_mul(10).saturating_add(u32::from(digit - b'0'));
+            let ten = number.and_then(|number| number.checked_mul(10));
+            number = ten.and_then(|ten| ten.checked_add(u32::from(digit - b'0')));
             self.at += 1;
         }
         if self.at == start {
             let what = format!("{} instead of a number", self.shown());
             return Err(self.error(what, start..self.end_of_character(), TERM_HINT));
         }
-        Ok(number)
+        number.ok_or_else(|| {
+            let what = format!("a number above {}, the largest", u32::MAX);
+            self.error(what, start..self.at, "a frame has at most 65535 bytes")
+        })
     }
 }

@@ -11,6 +11,8 @@ use crate::compiler::CompileError;
 /// The mark that some editors put in front of UTF-8 text. It would silently become part of the
 /// first pattern.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The same in UTF-16; only with a zero behind them, for they may also begin a literal.
+const WIDE_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// A line that holds a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,14 @@ fn pattern(number: usize, line: &[u8]) -> Result<Written, CompileError> {
             what: "a byte order mark".to_owned(),
             span: 0..BYTE_ORDER_MARK.len(),
             hint: "save the file without it, or write \\xef\\xbb\\xbf if it is meant",
+        });
+    }
+    let utf_16 = WIDE_MARKS.iter().any(|mark| line.starts_with(mark)) && line.contains(&0);
+    if number == 1 && utf_16 {
+        return Err(CompileError::Syntax {
+            what: "text in UTF-16".to_owned(),
+            span: 0..WIDE_MARKS[0].len(),
+            hint: "save the file as UTF-8, or write \\xff\\xfe if it is meant",
         });
     }
     let (syntax, prefix) = if line.starts_with(b"hex:") {
@@ -139,5 +149,7 @@ mod tests {
         let errors = parse(b"\xef\xbb\xbfGET\n").expect_err("a mark");
         assert_eq!(errors[0].error.to_string(), "a byte order mark at byte 0");
         assert_eq!(lines(b"a\n\xef\xbb\xbf").len(), 2, "elsewhere it is text");
+        let errors = parse(b"\xff\xfea\0b\0\n\0").expect_err("not meant");
+        assert_eq!(errors[0].error.to_string(), "text in UTF-16 at byte 0");
     }
 }

@@ -3,12 +3,12 @@
 use clap::Args;
 use hardwire::assembler::Target;
 use hardwire::compiler::estimate::Share;
-use hardwire::compiler::{self, Compiled, Estimate, Part};
+use hardwire::compiler::{Compiled, Estimate, Part};
 use serde_json::{Map, Value, json};
 
 use crate::Ending;
 use crate::dump::{DumpOptions, Form};
-use crate::failure::{Failure, Problem};
+use crate::failure::Failure;
 use crate::options::{MatcherOptions, TargetOption, TypeOption};
 use crate::output::Output;
 
@@ -45,8 +45,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let entry = options.kind.entry();
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
-        .map_err(|error| Problem::of_compilation(&error))?;
+    let compiled = options.target.compile(&matcher, entry, &target, output)?;
 
     options.dump.write(&compiled.image, form, beside_the_image(&compiled, &target), output)?;
     Ok(Ending::Done)

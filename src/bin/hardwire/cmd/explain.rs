@@ -12,13 +12,13 @@ use hardwire::compiler::frequency::lanes::Lanes;
 use hardwire::compiler::ir::{Body, Literal, Matcher, Pattern, Report};
 use hardwire::compiler::lower::Scan;
 use hardwire::compiler::plan::{Access, Pass};
-use hardwire::compiler::{self, Compiled, Entry, Estimate, Lowered};
+use hardwire::compiler::{Compiled, Entry, Estimate, Lowered};
 use serde_json::{Value, json};
 
 use super::compile::{cost_as_json, plan_as_json};
 use crate::Ending;
 use crate::dump::maps_as_json;
-use crate::failure::{Failure, Problem};
+use crate::failure::Failure;
 use crate::options::{MatcherOptions, Named, TargetOption, TypeOption};
 use crate::output::{Output, Paint, grouped};
 
@@ -76,8 +76,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let entry = options.kind.entry();
     let (matcher, named) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
-        .map_err(|error| Problem::of_compilation(&error))?;
+    let compiled = options.target.compile(&matcher, entry, &target, output)?;
     let story = Story { named: &named, matcher: &matcher, target: &target, compiled: &compiled };
 
     let stages = [

@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::Ending;
 use crate::engine::{Agreement, EngineWord, Form, Panel, Question};
 use crate::failure::{Failure, Problem};
-use crate::options::{Named, PatternOptions, ReportWord, ScopeWord, TargetOption};
+use crate::options::{
+    NO_PATTERNS, Named, PatternOptions, ReportWord, ScopeWord, TargetOption, compiling,
+};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -87,6 +89,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         return Err(Failure::Usage(problem));
     }
     let named = options.patterns.read(output)?;
+    if named.is_empty() {
+        output.warn(NO_PATTERNS);
+    }
     let matcher = Matcher {
         patterns: Named::patterns(&named),
         scope: Scope::from(options.scope),
@@ -100,15 +105,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         ScopeWord::Raw => &[Form::Plain(Entry::SocketFilter), Form::Framed],
         ScopeWord::Payload | ScopeWord::Packet => &[Form::Plain(Entry::SocketFilter)],
     };
-    let question = Question::new(
-        &matcher,
-        options.engine,
-        Entry::Xdp,
-        forms,
-        &target,
-        &options.target.compiler(),
-    )?;
-    let mut panel = Panel::new(&question)?;
+    let compiler = options.target.compiler();
+    let question = output.busy(&compiling(&matcher), || {
+        Question::new(&matcher, options.engine, Entry::Xdp, forms, &target, &compiler)
+    })?;
+    let mut panel = output.busy("the verifier is at work", || Panel::new(&question))?;
 
     // A reader of its own, because it can tell whether the next line is already here.
     let mut input = BufReader::new(io::stdin());

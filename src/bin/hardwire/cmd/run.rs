@@ -16,7 +16,7 @@ use super::find::Found;
 use crate::Ending;
 use crate::engine::{Agreement, Answer, EngineWord, Form, Panel, Question};
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, Named, TargetOption, TypeOption};
+use crate::options::{MatcherOptions, Named, TargetOption, TypeOption, compiling};
 use crate::output::{Output, Paint};
 use crate::totals::{Summary, Totals};
 
@@ -63,15 +63,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before any engine starts: a mistyped name should not cost a load.
     let mut reader = open(&options.pcap)?;
     let target = options.engine.target(&options.target, output);
-    let question = Question::new(
-        &matcher,
-        options.engine,
-        entry,
-        &[Form::Plain(entry)],
-        &target,
-        &options.target.compiler(),
-    )?;
-    let mut panel = Panel::new(&question)?;
+    let compiler = options.target.compiler();
+    let question = output.busy(&compiling(&matcher), || {
+        Question::new(&matcher, options.engine, entry, &[Form::Plain(entry)], &target, &compiler)
+    })?;
+    let mut panel = output.busy("the verifier is at work", || Panel::new(&question))?;
     let mut pass = Pass::new(&named, output);
 
     let mut damage = None;

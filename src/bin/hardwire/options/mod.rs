@@ -6,5 +6,5 @@ pub(crate) mod source;
 pub(crate) mod target;
 
 pub(crate) use patterns::{Named, PatternOptions};
-pub(crate) use question::{MatcherOptions, ReportWord, ScopeWord};
-pub(crate) use target::{TargetOption, TypeOption, TypeWord};
+pub(crate) use question::{MatcherOptions, NO_PATTERNS, ReportWord, ScopeWord};
+pub(crate) use target::{TargetOption, TypeOption, TypeWord, compiling};

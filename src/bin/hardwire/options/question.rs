@@ -20,6 +20,10 @@ pub(crate) enum ScopeWord {
     Raw,
 }
 
+/// What is said where no pattern is given.
+pub(crate) const NO_PATTERNS: &str =
+    "no patterns, so nothing ever matches: -e, -x, -E or -f gives one";
+
 impl From<ScopeWord> for Scope {
     fn from(word: ScopeWord) -> Self {
         match word {
@@ -170,7 +174,7 @@ impl MatcherOptions {
         }
         let named = self.patterns.read(output)?;
         if named.is_empty() {
-            output.warn("no patterns, so nothing ever matches: -e, -x or -f gives one");
+            output.warn(NO_PATTERNS);
         }
         let matcher = Matcher {
             patterns: Named::patterns(&named),

@@ -4,7 +4,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{KernelVersion, Target};
 use hardwire::compiler::automaton::Limits;
-use hardwire::compiler::{self, Entry, Strategy};
+use hardwire::compiler::ir::Matcher;
+use hardwire::compiler::{self, Compiled, Entry, Strategy};
 use hardwire::loader::features;
 
 use crate::failure::Problem;
@@ -64,6 +65,11 @@ pub(crate) struct TargetOption {
 /// How many states there may be, to each of the result, before those that are alike are merged.
 const RAW_STATES: usize = 4;
 
+/// What is being done, for whoever waits for it.
+pub(crate) fn compiling(matcher: &Matcher) -> String {
+    format!("compiling {} patterns", matcher.patterns.len())
+}
+
 fn strategy_names() -> impl TypedValueParser<Value = Strategy> {
     PossibleValuesParser::new(Strategy::ALL.map(Strategy::name))
         .try_map(|name| name.parse::<Strategy>())
@@ -79,6 +85,23 @@ impl TargetOption {
             ..Limits::default()
         };
         compiler::Options { strategy: self.strategy, limits, ..compiler::Options::default() }
+    }
+
+    /// Compile for `target`, with a word about it if that takes long.
+    ///
+    /// # Errors
+    ///
+    /// The patterns do not fit into a program for this target.
+    pub(crate) fn compile(
+        &self,
+        matcher: &Matcher,
+        entry: Entry,
+        target: &Target,
+        output: &Output,
+    ) -> Result<Compiled, Problem> {
+        let compile = || compiler::compile(matcher, entry, target, &self.compiler());
+        let compiled = output.busy(&compiling(matcher), compile);
+        compiled.map_err(|error| Problem::of_compilation(&error))
     }
 
     /// The target that was named, or the newest one that is known.

@@ -10,8 +10,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use hardwire::compiler::Entry;
 use hardwire::compiler::ir::{Verdict, Verdicts};
-use hardwire::compiler::{self, Entry};
 use hardwire::loader::link::LinkError;
 use hardwire::loader::{LoadOptions, Program};
 use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
@@ -133,10 +133,10 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
     let target = options.target.or_this_kernel(output)?;
-    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &options.target.compiler())
-        .map_err(|error| Problem::of_compilation(&error))?;
+    let compiled = options.target.compile(&matcher, Entry::Xdp, &target, output)?;
     verify::foresee(&compiled, output);
-    let program = Program::load(&compiled.image, &LoadOptions::default())
+    let program = output
+        .busy("the verifier is at work", || Program::load(&compiled.image, &LoadOptions::default()))
         .map_err(|error| Problem::of_load(&error))?;
     verify::without_types(&program, output);
     let id = program.info().map_err(|error| super::of_info(&error))?.id;

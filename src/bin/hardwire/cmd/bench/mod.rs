@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use clap::Args;
 use hardwire::assembler::ProgramImage;
-use hardwire::compiler::{self, Compiled};
+use hardwire::compiler::Compiled;
 use hardwire::loader::{LoadOptions, Program};
 use serde_json::json;
 
@@ -78,8 +78,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     };
     let target = options.target.or_probed(output);
     let started = Instant::now();
-    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
-        .map_err(|error| Problem::of_compilation(&error))?;
+    let compiled = options.target.compile(&matcher, entry, &target, output)?;
     let compile_ms = started.elapsed().as_secs_f64() * 1e3;
     let started = Instant::now();
     let program = load(&compiled.image)?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{ProgramImage, ProgramKind};
-use hardwire::compiler::{self, Compiled, Entry, estimate::Share, plan::Plan};
+use hardwire::compiler::{Compiled, Entry, estimate::Share, plan::Plan};
 use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 
 use super::asm::assemble;
@@ -107,7 +107,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         (None, None) => of_patterns(options, entry, output)?,
     };
     let started = Instant::now();
-    let loaded = Program::load(&subject.image, &LoadOptions::default());
+    let loaded = output
+        .busy("the verifier is at work", || Program::load(&subject.image, &LoadOptions::default()));
     let took = started.elapsed();
     match loaded {
         Ok(program) => accepted::print(&subject, &program, took, output),
@@ -118,8 +119,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<Subject, Failure> {
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = compiler::compile(&matcher, entry, &target, &options.target.compiler())
-        .map_err(|error| Problem::of_compilation(&error))?;
+    let compiled = options.target.compile(&matcher, entry, &target, output)?;
     foresee(&compiled, output);
     let plans = compiled.programs().map(|part| part.plan.clone()).collect();
     Ok(Subject { image: compiled.image, plans })
