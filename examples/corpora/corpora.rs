@@ -8,8 +8,8 @@ use hardwire::compiler::{
 };
 use serde::Deserialize;
 
-/// Patterns in one set of regular expressions, or of those mixed with literals.
-const MIXED: [usize; 2] = [20, 100];
+/// Patterns in one set of regular expressions, or of those mixed with literals; and how many such sets.
+const MIXED: [(usize, usize); 3] = [(10, 20), (100, 5), (1000, 1)];
 
 /// What one program is to search for.
 pub(crate) struct Subject {
@@ -103,18 +103,25 @@ pub(crate) fn sets(
     let literals = known(literals(folder)?);
     let pairs = expressions.iter().zip(literals.iter().cycle());
     let mixed: Vec<_> = pairs.flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
-    for most in MIXED {
+    for (most, sets) in MIXED {
         let half = most / 2;
-        together(&format!("{most} expressions"), &expressions, most, &mut subjects);
+        together(&format!("{most} expressions"), &expressions, (most, sets), &mut subjects);
         let kind = format!("{half} expressions and {half} literals");
-        together(&kind, &mixed, most, &mut subjects);
+        together(&kind, &mixed, (most, sets), &mut subjects);
     }
     Ok(subjects)
 }
 
-/// All patterns, `most` in a set. The last set has fewer and is left out.
-fn together(kind: &str, patterns: &[Written], most: usize, subjects: &mut Vec<Subject>) {
-    for (number, set) in (1..).zip(patterns.chunks_exact(most)) {
+/// Sets of `most` patterns: `sets` of them, evenly from all of `patterns`.
+fn together(
+    kind: &str,
+    patterns: &[Written],
+    (most, sets): (usize, usize),
+    subjects: &mut Vec<Subject>,
+) {
+    let chunks = patterns.chunks_exact(most);
+    let step = chunks.len().div_ceil(sets).max(1);
+    for (number, set) in (1..).zip(chunks).step_by(step) {
         let texts = set.iter().map(|written| String::from_utf8_lossy(&written.text));
         let text = format!("{number}: {}", texts.collect::<Vec<_>>().join("  "));
         subjects.push(Subject { kind: kind.to_owned(), text, patterns: set.to_vec() });

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! --corpora FOLDER   where they are; ../shared/corpora if nothing says it
-//! --step N           every Nth pattern only; nothing is written
+//! --step N           every Nth pattern only; the table is printed, if --output does not say where to
 //! --output FILE      the table; docs/patterns.md if nothing says it
 //! --list FILE        also a line for each program
 //! ```
@@ -43,24 +43,20 @@ const SLOW: Duration = Duration::from_secs(5);
 struct Options {
     corpora: PathBuf,
     step: usize,
-    output: PathBuf,
+    output: Option<PathBuf>,
     list: Option<PathBuf>,
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options {
-        corpora: PathBuf::from("../shared/corpora"),
-        step: 1,
-        output: PathBuf::from("docs/patterns.md"),
-        list: None,
-    };
+    let mut options =
+        Options { corpora: PathBuf::from("../shared/corpora"), step: 1, output: None, list: None };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
         match name.as_str() {
             "--corpora" => options.corpora = value.into(),
             "--step" => options.step = value.parse()?,
-            "--output" => options.output = value.into(),
+            "--output" => options.output = Some(value.into()),
             "--list" => options.list = Some(value.into()),
             _ => return Err(format!("{name}: the head of this file says what is known").into()),
         }
@@ -80,11 +76,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(path) = &options.list {
         fs::write(path, report::list(&subjects, &trials))?;
     }
-    let table = report::table(&subjects, &trials, of_sets, started.elapsed())?;
-    if options.step == 1 {
-        fs::write(&options.output, table)?;
-    } else {
-        print!("{table}");
+    let table = report::table(&subjects, &trials, (options.step, of_sets), started.elapsed())?;
+    let whole = (options.step == 1).then(|| PathBuf::from("docs/patterns.md"));
+    match options.output.or(whole) {
+        Some(path) => fs::write(path, table)?,
+        None => print!("{table}"),
     }
     let broken = |trial: &&Trial| matches!(trial.ending, Ending::Rejected { .. });
     let broken: Vec<&Trial> = trials.iter().filter(broken).collect();
@@ -125,7 +121,8 @@ fn try_all(subjects: &[Subject], first: usize) -> Result<Vec<Trial>, Box<dyn Err
                     for entry in [Entry::Xdp, Entry::SocketFilter] {
                         let trial = Trial::of(number, subject, entry, &target);
                         if trial.compiling + trial.loading > SLOW {
-                            eprintln!("{:?}: {} {}", trial.compiling, subject.kind, subject.text);
+                            let text: String = subject.text.chars().take(80).collect();
+                            eprintln!("{:?}: {} {text}", trial.compiling, subject.kind);
                         }
                         done.lock().expect("no thread panics with it").push(trial);
                     }
