@@ -59,6 +59,9 @@ const TRIES_OF_ONE: usize = 12;
 const ONE_BYTES_MIN: usize = 22;
 /// Grams that may be hashed for one shape; and for one that after these few looks no good.
 const WORK: (usize, usize) = (300_000, 30_000);
+/// Literals from which on less is tried, and by how much.
+const MANY: usize = 1_200;
+const MANY_LESS: usize = 8;
 /// How much more than the best so far looks no good.
 const NO_GOOD: f64 = 1.15;
 /// How much of what the sample of text contains may be used, attempt by attempt.
@@ -178,7 +181,9 @@ impl<F: Fn(usize) -> f64> Round<'_, F> {
         }
         let grams: usize =
             candidates.iter().map(|&word| self.bytes[word].len() + 1 - look.span()).sum();
-        let tries = |work: usize| (work / (grams + 1_500)).clamp(TRIES.0, TRIES.1);
+        // Of several thousand literals more attempts would gain little, and take seconds.
+        let many = if self.left.len() > MANY { MANY_LESS } else { 1 };
+        let tries = |work: usize| (work / many / (grams + 1_500)).clamp(TRIES.0, TRIES.1);
         let most = if candidates.len() == 1 { TRIES_OF_ONE } else { TRIES.1 };
         let tries = (tries(WORK.0).min(most), tries(WORK.1).min(most));
         for bits in 7..=9 {
