@@ -112,7 +112,7 @@ fn what_cannot_be_read_is_told_with_its_place() {
         ("a>=2 in any", "end instead of a number at byte 11", 11..11),
         ("a>=2 in 0", "a window of 0 bytes at byte 5", 5..9),
         ("a>=2 in 65536", "a window of 65536 bytes at byte 8", 8..13),
-        ("a>=2 in any 99999999999", "a window of 4294967295 bytes at byte 12", 12..23),
+        ("a>=2 in any 99999999999", "a number above 4294967295, the largest at byte 12", 12..23),
         ("\u{e9}>=2", "\u{e9} is not one byte at byte 0", 0..2),
         ("[a\u{e9}]>=2", "\u{e9} is not one byte at byte 2", 2..4),
         ("[a", "unclosed class at byte 0", 0..2),
