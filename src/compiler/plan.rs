@@ -5,7 +5,10 @@ use crate::assembler::Target;
 
 use super::{
     CompileError, Entry, Options,
-    automaton::{parallel::Parallel, shape::Shape},
+    automaton::{
+        parallel::Parallel,
+        shape::{Shape, is_earlier},
+    },
     codegen::usable_slots,
     estimate,
     fingerprint::{self, Table, Word},
@@ -379,8 +382,13 @@ fn fingerprints(
         |&at: &usize| Word { bytes: &needles[at].bytes, ignore_case: needles[at].ignore_case };
     let words: Vec<Word<'_>> = together.iter().map(word).collect();
     let forced = options.strategy == Some(Strategy::Fingerprint);
-    let alone_ns = |word: usize| {
-        if forced { f64::INFINITY } else { alone_ns(words[word].bytes.len()) }
+    // Kernels before 6.18 explore a long literal once for each place in it that a look may see: 6.12 was
+    // seen to refuse one of 700 bytes.
+    let lonely = words.len() == 1 && is_earlier(target);
+    let alone_ns = |word: usize| match (forced, lonely) {
+        (true, _) => f64::INFINITY,
+        (false, true) => 0.0,
+        (false, false) => alone_ns(words[word].bytes.len()),
     };
     let walks = needles.iter().any(|needle| needle.walk.is_some());
     let usable = usable_slots(options.counters, windows, walks);
