@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
-        self, CompileError, Compiled, Entry, Options,
+        self, CompileError, Compiled, Entry, Options, Strategy,
         event::{COUNTERS_MAP, Counter, Counters},
         frequency::Condition,
         ir::{Body, Matcher, Pattern, Report, Scope, Window},
@@ -126,15 +126,16 @@ fn loops_with_a_counter_hold_more_literals_in_several_programs() {
     let names = (0..9).map(|number| literal(format!("name {number:02}")));
     let matcher = matcher(names.collect(), Scope::Payload, Report::All);
     let target = Target { xdp_frags: true, ..Target::of_version(KernelVersion::new(6, 1)) };
-    let compiled =
-        compiler::compile(&matcher, Entry::Xdp, &target, &Options::default()).expect("compiles");
+    // As a set they would need one program only.
+    let options = Options { strategy: Some(Strategy::PairSwar), ..Options::default() };
+    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &options).expect("compiles");
     assert!(!compiled.tails.is_empty(), "{}", compiled.plan.why);
-    let mut side = Side::new(&matcher, Entry::Xdp, &target);
+    let mut side = Side::with_options(&matcher, Entry::Xdp, &target, &options);
     for payload in payloads(&matcher.patterns, 300) {
         side.check(&udp_frame(&payload), || format!("{payload:?}"));
     }
     let alone = Target { tail_calls: false, ..target };
-    let refused = compiler::compile(&matcher, Entry::Xdp, &alone, &Options::default());
+    let refused = compiler::compile(&matcher, Entry::Xdp, &alone, &options);
     assert!(matches!(refused, Err(CompileError::Target { .. })), "{refused:?}");
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use hardwire::assembler::listing::{self, Listing, Style};
 use hardwire::assembler::{ProgramImage, dot, elf, emit};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Failure, Problem};
@@ -118,7 +119,7 @@ impl DumpOptions {
             Form::Listing => each(image, |one| self.listing(one, output).to_string()),
             Form::C => each(image, emit::c),
             Form::Dot => each(image, dot::dot),
-            Form::Json => serde_json::to_string(&as_json(image, more))
+            Form::Json => serde_json::to_string(&AsJson { image, more })
                 .map(|text| text + "\n")
                 .map_err(|error| Problem::because("cannot write JSON", &error))?,
         };
@@ -158,23 +159,35 @@ fn holds_one(image: &ProgramImage, form: Form) -> Result<(), Failure> {
     Err(problem.hint("use --emit listing, json, c or dot, or search for fewer patterns").into())
 }
 
-fn as_json(image: &ProgramImage, more: Map<String, Value>) -> Value {
-    let mut all = Map::new();
-    all.insert("name".to_owned(), image.name().into());
-    all.insert("type".to_owned(), image.kind().name().into());
-    all.insert("frags".to_owned(), image.frags().into());
-    all.insert("licence".to_owned(), image.licence().into());
-    all.insert("slots".to_owned(), image.slot_count().into());
-    all.extend(more);
-    all.insert("maps".to_owned(), maps_as_json(image));
-    let functions = image.functions().iter().map(|f| json!({ "name": f.name, "slot": f.slot }));
-    all.insert("functions".to_owned(), functions.collect());
-    all.insert("instructions".to_owned(), instructions_as_json(image));
-    if !image.tails().is_empty() {
-        let tails = image.tails().iter().map(|tail| as_json(tail, Map::new()));
-        all.insert("tails".to_owned(), tails.collect());
+/// An image as JSON, written as it is made: of thousands of patterns it is many megabytes.
+struct AsJson<'a> {
+    image: &'a ProgramImage,
+    /// What is said beside the image.
+    more: Map<String, Value>,
+}
+
+impl Serialize for AsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { image, more } = self;
+        let mut all = serializer.serialize_map(None)?;
+        all.serialize_entry("name", image.name())?;
+        all.serialize_entry("type", image.kind().name())?;
+        all.serialize_entry("frags", &image.frags())?;
+        all.serialize_entry("licence", image.licence())?;
+        all.serialize_entry("slots", &image.slot_count())?;
+        for (name, value) in more {
+            all.serialize_entry(name, value)?;
+        }
+        all.serialize_entry("maps", &maps_as_json(image))?;
+        let functions = image.functions().iter().map(|f| json!({ "name": f.name, "slot": f.slot }));
+        all.serialize_entry("functions", &functions.collect::<Value>())?;
+        all.serialize_entry("instructions", &Instructions(image))?;
+        if !image.tails().is_empty() {
+            let tails = image.tails().iter().map(|image| AsJson { image, more: Map::new() });
+            all.serialize_entry("tails", &tails.collect::<Vec<_>>())?;
+        }
+        all.end()
     }
-    all.into()
 }
 
 /// The maps, in the order of the image.
@@ -197,24 +210,29 @@ pub(crate) fn maps_as_json(image: &ProgramImage) -> Value {
     maps.collect()
 }
 
-fn instructions_as_json(image: &ProgramImage) -> Value {
-    let instructions = listing::lines(image).into_iter().map(|line| {
-        let bytes: String = line.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let origin = line.origin;
-        json!({
-            "slot": line.slot,
-            "bytes": bytes,
-            "text": line.text,
-            "goes_to": line.goes_to,
-            "origin": {
-                "phase": origin.phase.name(),
-                "pattern": origin.pattern,
-                "byte": origin.byte,
-                "text": origin.text,
-            },
-        })
-    });
-    instructions.collect()
+/// The instructions of an image, with what each is for.
+struct Instructions<'a>(&'a ProgramImage);
+
+impl Serialize for Instructions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(listing::lines(self.0).into_iter().map(|line| {
+            let mut bytes = String::new();
+            emit::push_hex(&mut bytes, &line.bytes);
+            let origin = line.origin;
+            json!({
+                "slot": line.slot,
+                "bytes": bytes,
+                "text": line.text,
+                "goes_to": line.goes_to,
+                "origin": {
+                    "phase": origin.phase.name(),
+                    "pattern": origin.pattern,
+                    "byte": origin.byte,
+                    "text": origin.text,
+                },
+            })
+        }))
+    }
 }
 
 /// Write a result to a file that the user named.
