@@ -111,7 +111,10 @@ fn the_estimate_is_mostly_within_a_fifth_of_what_the_verifier_says() {
             wrong.push(format!("{what}: {estimate}, but {truth} ({:+.0} %)", error * 100.0));
         }
     }
-    println!("{compared} compared on Linux {running}, {} off by more than a fifth", wrong.len());
+    let (many, percent) = (wrong.len(), worst * 100.0);
+    println!(
+        "{compared} compared on Linux {running}, {many} off by more than a fifth, at most {percent:.0} %"
+    );
     if promised {
         let good = worst <= ERROR_MAX && wrong.len() <= compared / FEW;
         assert!(good, "{}", wrong.join("\n"));

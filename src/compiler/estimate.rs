@@ -360,7 +360,7 @@ fn explored_once(
 }
 
 /// What a set costs where loops are counted: its rounds, its looks; and each literal of it.
-const SET_PROCESSED: u64 = COUNTED_SET_ROUNDS.unsigned_abs() as u64 * 18 + 3_000;
+const SET_PROCESSED: u64 = (COUNTED_SET_ROUNDS.unsigned_abs() as u64 + 1) * 18 + 3_000;
 const SET_LITERAL: u64 = 120;
 const SET_PIECE: u64 = 15;
 

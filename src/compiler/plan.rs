@@ -1,7 +1,9 @@
 //! Choosing how to search, and saying why. A plan is a value: `explain`, the listing and tests
 //! show it.
 
-use crate::assembler::Target;
+use std::collections::BTreeSet;
+
+use crate::assembler::{KernelVersion, Target};
 
 use super::{
     CompileError, Entry, Options,
@@ -227,9 +229,23 @@ pub fn choose(
             (None, None) => unreachable!("a scan has an automaton, or places"),
         });
     }
+    let needs_functions = |pass: &Pass| matches!(pass, Pass::Set { .. } | Pass::States { .. });
+    if passes.iter().any(needs_functions) && !target.may_goto && target.version < GLOBAL_FUNCTIONS {
+        return Err(CompileError::Target {
+            what: "a set, a long literal or an automaton".to_owned(),
+            why: format!(
+                "without may_goto it needs global functions, which Linux {GLOBAL_FUNCTIONS} has and \
+                 {} has not",
+                target.version
+            ),
+        });
+    }
     let why = why(access, &gates, &passes, target);
     Ok(Plan { access, gates, passes, why })
 }
+
+/// The kernel that verifies a global function once and for itself.
+const GLOBAL_FUNCTIONS: KernelVersion = KernelVersion::new(5, 6);
 
 /// Most words and counters of places that are faster than an automaton of [`SLOW_STATES`].
 const FAST_PLACES: usize = 4;
@@ -333,6 +349,12 @@ fn literals(
     Ok(passes)
 }
 
+/// Longest literal that is searched by pairs where loops are counted, if nothing says how: in either case
+/// each piece of it costs the verifier twice as much.
+fn counted_bytes_max(needle: &Needle) -> usize {
+    if needle.ignore_case { COUNTED_LITERAL_BYTES_MAX / 2 } else { COUNTED_LITERAL_BYTES_MAX }
+}
+
 /// Sets of needles by the longest gram that they have, and needles that are searched alone. `can`: does
 /// the target search sets, if none is asked for? `counted`: does it count loops, so that a long literal is
 /// better searched as a set of one?
@@ -355,7 +377,8 @@ pub(super) fn by_grams(
             sets.push((gram, group));
             continue;
         }
-        let long = |&i: &usize| lowered.needles[i].bytes.len() > COUNTED_LITERAL_BYTES_MAX;
+        let long =
+            |&i: &usize| lowered.needles[i].bytes.len() > counted_bytes_max(&lowered.needles[i]);
         let (long, short): (Vec<usize>, Vec<usize>) =
             group.into_iter().partition(|at| counted && strategy.is_none() && long(at));
         if !long.is_empty() {
@@ -375,8 +398,12 @@ fn fingerprints(
     options: &Options,
 ) -> Result<Vec<Pass>, CompileError> {
     let needles = &lowered.needles;
-    // Tables hold whole bytes.
-    let fits = |&at: &usize| !needles[at].is_masked();
+    // Tables hold whole bytes. Looks that see the same gram at several places of a literal cannot be
+    // told apart, and each would have a copy of the literal's walk.
+    let fits = |&at: &usize| {
+        let needle = &needles[at];
+        !needle.is_masked() && (needle.walk.is_none() || !repeats_itself(&needle.bytes))
+    };
     let (together, apart): (Vec<usize>, Vec<usize>) = (0..needles.len()).partition(fits);
     let word =
         |&at: &usize| Word { bytes: &needles[at].bytes, ignore_case: needles[at].ignore_case };
@@ -403,6 +430,13 @@ fn fingerprints(
         passes.push(alone(lowered, needle, target, options.strategy)?);
     }
     Ok(passes)
+}
+
+/// Does a gram of the shortest look of a table, in whatever case, come twice in `bytes`?
+fn repeats_itself(bytes: &[u8]) -> bool {
+    const GRAM: usize = 4;
+    let mut seen = BTreeSet::new();
+    !bytes.to_ascii_lowercase().windows(GRAM).all(|gram| seen.insert(gram.to_vec()))
 }
 
 /// What the walk for one literal of `bytes` costs, in nanoseconds for 1,500 bytes, where a look at a

@@ -90,7 +90,7 @@ impl Gen<'_> {
         self.goto(head);
         self.asm.bind(head);
         self.add(ROUND, 1);
-        self.emit_branch(Jmp::Gt.imm(ROUND, COUNTED_SET_ROUNDS, exits.lost));
+        self.emit_branch(Jmp::Gt.imm(ROUND, COUNTED_SET_ROUNDS + 1, exits.lost));
         self.load_slot(R4, frame::END);
         self.mov(R0, OFF);
         self.add(R0, int(gram.bytes()));

@@ -53,11 +53,11 @@ pub(crate) struct TargetOption {
     /// Search in this way, instead of the one that promises to be fastest
     #[arg(long, value_name = "NAME", value_parser = strategy_names())]
     strategy: Option<Strategy>,
-    /// Refuse expressions whose automaton has more states
+    /// Make no automaton of more states: what would need one is searched by all its places at once
     #[arg(long, value_name = "STATES", default_value_t = Limits::default().states)]
     states_max: usize,
-    /// Refuse expressions whose automaton takes longer to make; ten million steps take about a
-    /// second and 80 MB
+    /// Make no automaton that takes longer to make, likewise; ten million steps take about a second
+    /// and 80 MB
     #[arg(long, value_name = "STEPS", default_value_t = Limits::default().steps)]
     steps_max: usize,
 }
