@@ -1,7 +1,7 @@
 //! What a program will cost the verifier, guessed before it is loaded.
 //!
 //! The verifier explores ways, not instructions. Which ways there are the shape of the program tells
-//! ([`explore`](super::explore)), as long as the verifier's states are alike wherever ways meet; how often
+//! (`explore`), as long as the verifier's states are alike wherever ways meet; how often
 //! they are not is a weight for each kind of code, between one and two mostly. The weights were fitted to
 //! what Linux 6.18 said of 2,504 programs for patterns of real rules, alone and in sets of up to 2,263.
 //! Of those alone nearly all are within a fifth, of sets too, but for expressions with walks through

@@ -9,7 +9,7 @@
 //!   (alternatives, ends of repetitions) is a [`Jump`]. Behind every chain of such bits one is left free,
 //!   in which what is shifted out of it ends.
 //! - A long count of one class, of which only the first or the last place matters
-//!   ([`position`](super::position) says when), is a number: [`Counter`]. So `[^"]{1024,}` costs as
+//!   (`position` says when), is a number: [`Counter`]. So `[^"]{1024,}` costs as
 //!   much as `[^"]{64,}`, where it would be sixteen words.
 //! - Look-around is resolved as far as the byte that was just read tells: what a [`Step`] does depends
 //!   on what look-around takes that byte for. What it asks of the next byte distinguishes bits: one bit
