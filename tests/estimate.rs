@@ -15,11 +15,8 @@ use std::path::PathBuf;
 
 /// The kernel that the coefficients come from.
 const FITTED_TO: KernelVersion = KernelVersion::new(6, 18);
-/// The error that is promised, as a part of what the verifier said; and the largest, which few have.
-const ERROR: f64 = 0.20;
-const ERROR_MAX: f64 = 0.25;
-/// One of so many may be off by more than the promise.
-const FEW: usize = 20;
+/// Largest error, as a part of what the verifier said.
+const ERROR_MAX: f64 = 0.20;
 
 const WORDS: &str = "GET /admin|/etc/passwd|union select all|<script>alert(|cmd.exe /c dir|User-Agent: \
 sqlmap|powershell -enc|../../../../|\\x90\\x90\\x90\\x90|SELECT * FROM information_schema|wp-login.php|\
@@ -76,7 +73,7 @@ fn both(literals: &[Vec<u8>], ignore_case: bool, entry: Entry, scope: Scope) -> 
 }
 
 #[test]
-fn the_estimate_is_mostly_within_a_fifth_of_what_the_verifier_says() {
+fn the_estimate_is_within_a_fifth_of_what_the_verifier_says() {
     let running = host::version().expect("a version");
     let promised = (running.major, running.minor) == (FITTED_TO.major, FITTED_TO.minor);
     let mut asked = Vec::new();
@@ -100,24 +97,19 @@ fn the_estimate_is_mostly_within_a_fifth_of_what_the_verifier_says() {
         }
     }
     let mut wrong = Vec::new();
-    let (mut compared, mut worst) = (0, 0.0_f64);
+    let mut compared = 0;
     for (what, literals, ignore_case, entry, scope) in asked {
         let Some((estimate, truth)) = both(&literals, ignore_case, entry, scope) else { return };
         #[allow(clippy::cast_precision_loss, reason = "a ratio")]
         let error = estimate as f64 / truth as f64 - 1.0;
         compared += 1;
-        worst = worst.max(error.abs());
-        if error.abs() > ERROR {
+        if error.abs() > ERROR_MAX {
             wrong.push(format!("{what}: {estimate}, but {truth} ({:+.0} %)", error * 100.0));
         }
     }
-    let (many, percent) = (wrong.len(), worst * 100.0);
-    println!(
-        "{compared} compared on Linux {running}, {many} off by more than a fifth, at most {percent:.0} %"
-    );
+    println!("{compared} compared on Linux {running}, {} off by more than a fifth", wrong.len());
     if promised {
-        let good = worst <= ERROR_MAX && wrong.len() <= compared / FEW;
-        assert!(good, "{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     } else {
         println!("not promised there: {}", wrong.join("\n"));
     }

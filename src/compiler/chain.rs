@@ -13,7 +13,7 @@
 //! It does not: cut a part (one automaton that is too large stays so), or know how the programs hand
 //! over to each other (`codegen/chain` does).
 
-use std::{cmp::Reverse, panic::resume_unwind, thread};
+use std::cmp::Reverse;
 
 use super::{
     CompileError, Compiled, Entry, Estimate, Options,
@@ -40,9 +40,6 @@ const EXPECTED_PERCENT_COUNTED_MAX: u64 = 95;
 /// the square: 57,000 slots of a set took 0.3 s, 170,000 took 1.5 s, and several programs are verified
 /// at once.
 const QUICK_SLOTS_MAX: u64 = 200_000;
-/// Programs that are planned at once. Not as many as there are CPUs: the result is the same everywhere,
-/// and so is the memory that it takes.
-const THREADS_MAX: usize = 4;
 /// What the limit of slots is called.
 const QUICK_SLOTS: &str = "slots that load within seconds";
 /// About how many slots a literal of a large set needs.
@@ -244,16 +241,13 @@ impl Job<'_> {
             if alone {
                 groups.insert(0, &mut []);
             }
-            let pieces_of = groups.iter().enumerate().map(|(number, group)| {
-                let counts = if number == 0 { whole.counts.clone() } else { Vec::new() };
-                gathered(group, counts)
-            });
-            let tried = job.attempts(pieces_of.collect(), whole);
             let mut made = Vec::new();
             let (mut fit, mut used) = (true, 0);
-            for (number, (group, tried)) in groups.into_iter().zip(tried).enumerate() {
-                let counted = number == 0 && !whole.counts.is_empty();
-                let divisible = group.len() + usize::from(counted) > 1;
+            for (number, group) in groups.into_iter().enumerate() {
+                let counts = if number == 0 { whole.counts.clone() } else { Vec::new() };
+                let divisible = group.len() + usize::from(!counts.is_empty()) > 1;
+                let place = Place { number, count, whole };
+                let tried = job.attempt(gathered(group, counts), place);
                 used += tried.used;
                 rescale(group, tried.used);
                 if divisible && tried.excess.is_some() {
@@ -272,29 +266,6 @@ impl Job<'_> {
             }
             count = pieces(used).max(count + 1);
         }
-    }
-
-    /// Try the programs of a chain, in their order; several at once, because each is planned on its own.
-    fn attempts(&self, pieces: Vec<Lowered>, whole: &Lowered) -> Vec<Tried> {
-        let count = pieces.len();
-        let mut shares: Vec<Vec<_>> = Vec::new();
-        shares.resize_with(THREADS_MAX.min(count), Vec::new);
-        let threads = shares.len();
-        for (number, piece) in pieces.into_iter().enumerate() {
-            shares[number % threads].push((number, piece));
-        }
-        let attempt =
-            |(number, piece)| (number, self.attempt(piece, Place { number, count, whole }));
-        let mut tried: Vec<_> = thread::scope(|scope| {
-            let works: Vec<_> = shares
-                .into_iter()
-                .map(|share| scope.spawn(|| share.into_iter().map(attempt).collect::<Vec<_>>()))
-                .collect();
-            let done = works.into_iter().map(thread::ScopedJoinHandle::join);
-            done.flat_map(|done| done.unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        });
-        tried.sort_by_key(|(number, _)| *number);
-        tried.into_iter().map(|(_, tried)| tried).collect()
     }
 
     /// All parts, literals first and the longest in front.

@@ -38,6 +38,8 @@ pub const PROCESSED_MAX: u64 = 1_000_000;
 pub const PENDING_MAX: u64 = 8_192;
 /// Literals past this many bytes are confirmed by code of their own.
 const SHORT_BYTES_MAX: usize = 16;
+/// From so many on by four pieces of eight bytes and more.
+const LONGER_BYTES_MIN: usize = 25;
 /// How many steps of the verifier are followed: past its limit it does not matter how far.
 const EXPLORED_MAX: u64 = 2 * PROCESSED_MAX;
 
@@ -144,6 +146,7 @@ const DIRECT_AND_REST: Weights = Weights {
         [1.29, 2.17, 1.21],  // Set
         [0.12, 1.46, 1.73],  // InlineLooks
         [2.87, 0.30, 16.16], // LongLooks
+        [2.58, 0.27, 14.54], // LongerLooks
         [0.72, 1.75, 4.20],  // WalkLooks
         [1.00, 2.49, 0.00],  // Behind
         [0.97, 2.37, 0.52],  // BehindLooks
@@ -171,6 +174,7 @@ const DIRECT: Weights = Weights {
         [1.20, 1.20, 1.20],  // Set
         [0.87, 1.25, 15.03], // InlineLooks
         [0.06, 2.52, 1.16],  // LongLooks
+        [0.06, 2.52, 1.16],  // LongerLooks
         [4.97, 0.00, 0.00],  // WalkLooks
         [0.96, 3.04, 1.28],  // Behind
         [1.07, 2.59, 1.26],  // BehindLooks
@@ -198,6 +202,7 @@ const WINDOWS: Weights = Weights {
         [1.27, 2.22, 1.29], // Set
         [0.30, 2.45, 0.97], // InlineLooks
         [1.84, 1.79, 2.28], // LongLooks
+        [1.84, 1.79, 2.28], // LongerLooks
         [0.00, 2.19, 4.10], // WalkLooks
         [0.99, 1.95, 1.03], // Behind
         [1.01, 2.46, 1.33], // BehindLooks
@@ -226,9 +231,11 @@ enum Part {
     States,
     /// A literal in a gram set.
     Set,
-    /// As above, behind looks at every few positions.
+    /// As above, behind looks at every few positions; longer ones are confirmed by more pieces, but in
+    /// fewer states.
     InlineLooks,
     LongLooks,
+    LongerLooks,
     WalkLooks,
     /// An automaton behind a literal that it requires, by the pair test or by looks.
     Behind,
@@ -237,7 +244,7 @@ enum Part {
     Places,
 }
 
-const PARTS: usize = 15;
+const PARTS: usize = 16;
 
 impl Part {
     const ALL: [Self; PARTS] = [
@@ -252,6 +259,7 @@ impl Part {
         Self::Set,
         Self::InlineLooks,
         Self::LongLooks,
+        Self::LongerLooks,
         Self::WalkLooks,
         Self::Behind,
         Self::BehindLooks,
@@ -274,6 +282,7 @@ impl Part {
                     _ if needle.walk.is_some() => walk,
                     0..=8 => short,
                     9..=SHORT_BYTES_MAX => inline,
+                    LONGER_BYTES_MIN.. if skip.is_some() => Self::LongerLooks,
                     _ => long,
                 };
                 vec![(needle.id, part)]

@@ -88,6 +88,12 @@ fn what_is_legal_but_hardly_meant_is_warned_about() {
             assert!(line.starts_with("warning: ") && line.contains(warning), "{line}");
         }
     }
+    let nearly = "regex:GET\nHEX:47\nalert tcp any any (sid:1;)\nalert me\nhex:47\n";
+    let set = File::new("set", nearly);
+    let got = run_with(&["match", "-f", set.name()], "00\n");
+    let told = ["line 1 is searched as it stands", "like a hex string", "like a rule"];
+    assert_eq!(got.err.lines().count(), told.len(), "{}", got.err);
+    assert!(got.err.lines().zip(told).all(|(line, part)| line.contains(part)), "{}", got.err);
     let again = ["abc"; 9].join("\n");
     let set = File::new("set", &again);
     let got = run_with(&["match", "-f", set.name()], "00\n");

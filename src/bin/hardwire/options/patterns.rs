@@ -175,12 +175,39 @@ fn all_of_file(
         let options = Written { syntax: line.pattern.syntax, ..group.options.clone() };
         let written = Written { text: line.pattern.text, ..options };
         let place = format!("{name} line {}", line.number);
+        if let (Syntax::Literal, Some(what)) = (written.syntax, hardly_literal(&written.text)) {
+            output.warn(format!(
+                "{place} is searched as it stands, though it begins like {what}: expressions begin \
+                 with re:, hex strings with hex:"
+            ));
+        }
         let pattern = written
             .lower(next_id(named))
             .map_err(|error| Problem::of_pattern(&error, place.clone(), &written.text))?;
         named.push(Named { pattern, place, text: short(&written.text) });
     }
     Ok(())
+}
+
+/// What a line of a file looks like that is taken as a literal, if it was hardly meant as one.
+fn hardly_literal(text: &[u8]) -> Option<&'static str> {
+    const PREFIXES: [(&str, &str); 9] = [
+        ("re:", "an expression"),
+        ("regex:", "an expression"),
+        ("regexp:", "an expression"),
+        ("pcre:", "an expression"),
+        ("hex:", "a hex string"),
+        ("frequency:", "a condition"),
+        ("alert ", "a rule"),
+        ("drop ", "a rule"),
+        ("rule ", "a rule"),
+    ];
+    let begins = |prefix: &str| {
+        text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    };
+    let is_rule = || text.iter().any(|byte| b"({".contains(byte));
+    let found = PREFIXES.iter().find(|(prefix, _)| begins(prefix))?;
+    (found.1 != "a rule" || is_rule()).then_some(found.1)
 }
 
 /// Conditions that each could hold, but not together.
