@@ -240,7 +240,7 @@ pub fn choose(
             ),
         });
     }
-    let why = why(access, &gates, &passes, target);
+    let why = why(access, &gates, &passes, target, options);
     Ok(Plan { access, gates, passes, why })
 }
 
@@ -400,22 +400,20 @@ fn fingerprints(
     let needles = &lowered.needles;
     // Tables hold whole bytes. Looks that see the same gram at several places of a literal cannot be
     // told apart, and each would have a copy of the literal's walk.
+    let bytes_max = if is_earlier(target) { EARLIER_BYTES_MAX } else { usize::MAX };
     let fits = |&at: &usize| {
         let needle = &needles[at];
-        !needle.is_masked() && (needle.walk.is_none() || !repeats_itself(&needle.bytes))
+        !needle.is_masked()
+            && needle.bytes.len() <= bytes_max
+            && (needle.walk.is_none() || !repeats_itself(&needle.bytes))
     };
     let (together, apart): (Vec<usize>, Vec<usize>) = (0..needles.len()).partition(fits);
     let word =
         |&at: &usize| Word { bytes: &needles[at].bytes, ignore_case: needles[at].ignore_case };
     let words: Vec<Word<'_>> = together.iter().map(word).collect();
     let forced = options.strategy == Some(Strategy::Fingerprint);
-    // Kernels before 6.18 explore a long literal once for each place in it that a look may see: 6.12 was
-    // seen to refuse one of 700 bytes.
-    let lonely = words.len() == 1 && is_earlier(target);
-    let alone_ns = |word: usize| match (forced, lonely) {
-        (true, _) => f64::INFINITY,
-        (false, true) => 0.0,
-        (false, false) => alone_ns(words[word].bytes.len()),
+    let alone_ns = |word: usize| {
+        if forced { f64::INFINITY } else { alone_ns(words[word].bytes.len()) }
     };
     let walks = needles.iter().any(|needle| needle.walk.is_some());
     let usable = usable_slots(options.counters, windows, walks);
@@ -431,6 +429,10 @@ fn fingerprints(
     }
     Ok(passes)
 }
+
+/// Longest literal in a table before Linux 6.18: those kernels explore a literal once for each place in it
+/// that a look may see, and 6.12 was seen to refuse one of 700 bytes.
+const EARLIER_BYTES_MAX: usize = 64;
 
 /// Does a gram of the shortest look of a table, in whatever case, come twice in `bytes`?
 fn repeats_itself(bytes: &[u8]) -> bool {
@@ -498,7 +500,13 @@ fn counted_limits(
     Ok(())
 }
 
-fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> String {
+fn why(
+    access: Access,
+    gates: &[Gate],
+    passes: &[Pass],
+    target: &Target,
+    options: &Options,
+) -> String {
     let pairs = passes.iter().filter(|p| matches!(p, Pass::Pair { skip: None, .. })).count();
     let in_sets: usize = passes
         .iter()
@@ -548,10 +556,10 @@ fn why(access: Access, gates: &[Gate], passes: &[Pass], target: &Target) -> Stri
     let places = passes.iter().filter(|p| matches!(p, Pass::Parallel { .. })).count();
     if places > 0 {
         let expressions = if places == 1 { "expression" } else { "expressions" };
-        parts.push(format!(
-            "{places} {expressions} by all places at once, byte by byte, because the automaton would be \
-             too large, or slower"
-        ));
+        let asked = options.strategy.is_some();
+        let because =
+            if asked { "" } else { ", because the automaton would be too large, or slower" };
+        parts.push(format!("{places} {expressions} by all places at once, byte by byte{because}"));
     }
     let behind = passes.iter().filter(|pass| {
         matches!(
