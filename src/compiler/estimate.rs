@@ -17,7 +17,7 @@ use super::{
     Entry,
     automaton::shape::{self, Shape},
     codegen::WINDOW_BYTES,
-    explore::explore,
+    explore::{Explored, Save, explore},
     frequency::gate::{self, Gate},
     ir::{Matcher, Scope},
     lower::{Lowered, Needle, Scan},
@@ -25,10 +25,7 @@ use super::{
     plan::{Access, COUNTED_SET_ROUNDS, Gram, Pass, Plan, by_grams, searched},
     strategy::Strategy,
 };
-use crate::assembler::{
-    Insn, Phase, ProgramImage, Target,
-    flow::{self, Way},
-};
+use crate::assembler::{Phase, ProgramImage, Target};
 
 /// Most instructions that the verifier processes (`BPF_COMPLEXITY_LIMIT_INSNS` in
 /// `kernel/bpf/verifier.c`, since Linux 5.2).
@@ -82,8 +79,11 @@ impl Estimate {
         plan: &Plan,
         image: &ProgramImage,
     ) -> Self {
+        let save = if target.may_goto { Save::AsItDoes } else { Save::Everywhere };
+        let explored = explore(image, save, EXPLORED_MAX);
+        let pending = explored.waiting_max as u64;
         let processed = if target.may_goto {
-            explored_once(matcher, lowered, target, plan, image)
+            explored_once(matcher, lowered, target, plan, image, &explored)
         } else {
             counted(lowered, &plan.gates, (entry, target, plan.forced_sets(lowered)))
         };
@@ -91,7 +91,7 @@ impl Estimate {
         Self {
             slots: Share { name: "slots", value: slots, limit: u64::from(target.slots_max) },
             processed: Share { name: "processed", value: processed, limit: PROCESSED_MAX },
-            pending: Share { name: "pending", value: pending(image), limit: PENDING_MAX },
+            pending: Share { name: "pending", value: pending, limit: PENDING_MAX },
         }
     }
 
@@ -322,6 +322,7 @@ fn explored_once(
     target: &Target,
     plan: &Plan,
     image: &ProgramImage,
+    explored: &Explored,
 ) -> u64 {
     let weights = match plan.access {
         Access::Direct { rest: true } => &DIRECT_AND_REST,
@@ -342,7 +343,7 @@ fn explored_once(
         + weights.sets * passes(|pass| matches!(pass, Pass::Set { .. }))
         + weights.terms * count(plan.gates.len());
     let mut visited: BTreeMap<Part, [f64; 3]> = BTreeMap::new();
-    for (at, visits) in explore(image, EXPLORED_MAX).into_iter().enumerate() {
+    for (at, &visits) in explored.visits.iter().enumerate() {
         let origin = image.origin(at);
         let part = origin.pattern.and_then(|id| parts.get(&id).copied()).unwrap_or(Part::Frame);
         let column = match (part, origin.phase) {
@@ -418,39 +419,4 @@ pub(super) fn counted(
     let required = lowered.scans.iter().filter_map(|scan| scan.required.as_ref());
     let alone = single.iter().map(|&at| &lowered.needles[at]).chain(required);
     base + conditions + alone.map(one).sum::<u64>() + automata + sets.iter().map(set).sum::<u64>()
-}
-
-/// Most branches that wait at once, if every instruction is explored once: the verifier goes on with
-/// the next instruction and comes back for where a branch leads to. `may_goto` waits for nothing,
-/// because it explores its way out first.
-fn pending(image: &ProgramImage) -> u64 {
-    let insns = image.insns();
-    let mut seen = vec![false; insns.len()];
-    let mut waiting: Vec<usize> =
-        image.functions().iter().filter_map(|f| image.index_at(f.slot)).collect();
-    if waiting.is_empty() {
-        waiting.push(0);
-    }
-    let functions = waiting.len();
-    let mut most = 0;
-    while let Some(start) = waiting.pop() {
-        let mut at = start;
-        while at < insns.len() && !std::mem::replace(&mut seen[at], true) {
-            match (flow::way(&insns[at]), flow::target(image, at)) {
-                (Way::Branch(_), Some(to)) if !matches!(insns[at], Insn::MayGoto { .. }) => {
-                    waiting.push(to);
-                    at += 1;
-                }
-                (Way::Branch(_), Some(to)) => {
-                    waiting.push(at + 1);
-                    at = to;
-                }
-                (Way::Jump(_), Some(to)) => at = to,
-                (Way::Jump(_) | Way::End, _) => break,
-                (Way::Next | Way::Call(_) | Way::Branch(_), _) => at += 1,
-            }
-            most = most.max(waiting.len());
-        }
-    }
-    most.saturating_sub(functions.saturating_sub(1)) as u64
 }

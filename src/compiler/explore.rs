@@ -21,9 +21,27 @@ use crate::assembler::{
 const INSNS_MIN: u64 = 8;
 const JUMPS_MIN: u64 = 2;
 
-/// How often the verifier comes by each instruction of `image`; it gives up after `limit` in all.
-pub(super) fn explore(image: &ProgramImage, limit: u64) -> Vec<u32> {
-    let mut verifier = Verifier::new(image);
+/// Where it is taken for granted that a state was saved and covers all that comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Save {
+    /// Where the verifier does it.
+    AsItDoes,
+    /// Everywhere, so that every instruction is come by once: for loops with a counter, which end by what
+    /// their states hold.
+    Everywhere,
+}
+
+/// What the verifier does with a program.
+pub(super) struct Explored {
+    /// How often it comes by each instruction.
+    pub(super) visits: Vec<u32>,
+    /// Most branches that wait at once for it to come back.
+    pub(super) waiting_max: usize,
+}
+
+/// Follow `image`; the verifier gives up after `limit` instructions in all.
+pub(super) fn explore(image: &ProgramImage, save: Save, limit: u64) -> Explored {
+    let mut verifier = Verifier::new(image, save);
     let mut starts: Vec<usize> = vec![0];
     if let [_, others @ ..] = image.functions() {
         // What is called is followed from there; what is not is looked at by itself.
@@ -36,7 +54,7 @@ pub(super) fn explore(image: &ProgramImage, limit: u64) -> Vec<u32> {
         verifier.waiting.push(Place { at: start, back: None });
         verifier.run(limit);
     }
-    verifier.visits
+    Explored { visits: verifier.visits, waiting_max: verifier.waiting_max }
 }
 
 /// An instruction, and where its function returns to.
@@ -63,6 +81,8 @@ struct Verifier<'a> {
     /// The open ones, with how many branches waited when they were saved.
     open: Vec<(Place, usize)>,
     waiting: Vec<Place>,
+    waiting_max: usize,
+    save: Save,
     visits: Vec<u32>,
     insns: u64,
     jumps: u64,
@@ -72,7 +92,7 @@ struct Verifier<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    fn new(image: &'a ProgramImage) -> Self {
+    fn new(image: &'a ProgramImage, save: Save) -> Self {
         let insns = image.insns();
         let mut points = vec![false; insns.len()];
         for (at, insn) in insns.iter().enumerate() {
@@ -90,6 +110,8 @@ impl<'a> Verifier<'a> {
             saved: BTreeMap::new(),
             open: Vec::new(),
             waiting: Vec::new(),
+            waiting_max: 0,
+            save,
             visits: vec![0; insns.len()],
             insns: 0,
             jumps: 0,
@@ -124,7 +146,11 @@ impl<'a> Verifier<'a> {
             let Some(insn) = self.image.insns().get(place.at) else { return };
             self.insns += 1;
             self.visits[place.at] += 1;
-            if self.points[place.at] && self.was_here(place, insn) {
+            let again = match self.save {
+                Save::AsItDoes => self.points[place.at] && self.was_here(place, insn),
+                Save::Everywhere => self.visits[place.at] > 1,
+            };
+            if again {
                 return;
             }
             let target = flow::target(self.image, place.at);
@@ -152,6 +178,7 @@ impl<'a> Verifier<'a> {
                 },
                 (Way::Next | Way::Call(_) | Way::Branch(_) | Way::Jump(_), _) => next,
             };
+            self.waiting_max = self.waiting_max.max(self.waiting.len());
         }
     }
 

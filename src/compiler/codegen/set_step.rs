@@ -247,18 +247,7 @@ impl Gen<'_> {
         // Now it says whether anything was found.
         self.set_imm(R5, 0);
         self.store_slot(frame::NOTED_END, R5);
-        let leaves: Vec<_> = grams.literals.iter().collect();
-        let labels: Vec<(u32, Label)> =
-            leaves.iter().map(|(key, _)| (**key, self.asm.label())).collect();
-        self.say(Phase::Scan, "tree of grams");
-        self.tree(&labels, miss);
-        for ((_, literals), (_, label)) in leaves.iter().zip(&labels) {
-            self.asm.bind(*label);
-            for needle in *literals {
-                self.find_member(needle, ends);
-            }
-            self.goto(pass);
-        }
+        self.by_gram(grams, miss, pass, |generator, needle| generator.find_member(needle, ends));
         self.say(Phase::Scan, "on behind the position");
         self.asm.bind(miss);
         self.add(POS, 1);
