@@ -1,7 +1,7 @@
 /* hardwire: xdp, 56 slots, licence GPL.
  * Load it with BPF_F_XDP_HAS_FRAGS.
  * Create these maps and pass their descriptors in fd_array, in this order:
- *   [0] counters: percpu_array, key 4, value 88, entries 1
+ *   [0] counters: percpu_array, key 4, value 128, entries 1
  *   [1] hits: percpu_array, key 4, value 24, entries 1
  *   [2] scratch: percpu_array, key 4, value 4360, entries 1
  */

@@ -1,5 +1,5 @@
 .program hardwire xdp frags
-.map counters percpu_array key 4 value 88 entries 1
+.map counters percpu_array key 4 value 128 entries 1
 .map hits percpu_array key 4 value 24 entries 1
 .map scratch percpu_array key 4 value 4368 entries 1
 ; entry: context
