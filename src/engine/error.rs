@@ -46,7 +46,7 @@ pub enum EngineError {
     #[error("the program counted something impossible for one frame: {counted:?}")]
     Counters {
         /// What it counted.
-        counted: Counters,
+        counted: Box<Counters>,
     },
     /// The program returned a value that none of its verdicts has.
     #[error("the program returned {returned}, which is none of its verdicts")]

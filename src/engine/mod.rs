@@ -115,7 +115,7 @@ fn outcome(
     let one = |counter| counted.get(counter) == 1;
     let kinds = [Counter::OutOfScope, Counter::Unsearched, Counter::Matched, Counter::Missed];
     if !one(Counter::Frames) || kinds.iter().filter(|&&kind| one(kind)).count() != 1 {
-        return Err(EngineError::Counters { counted: *counted });
+        return Err(EngineError::Counters { counted: Box::new(*counted) });
     }
     let verdicts = matcher.verdicts;
     let verdict = match entry {
