@@ -161,6 +161,9 @@ fn logs_are_read_from_files_and_from_what_loaders_print() {
     assert_eq!(run_with(&["verify", "--read-log", "-"], libbpf).clean(), want);
     let full = run_with(&["verify", "--read-log", "-", "--log", "full"], &log).clean();
     assert!(full.starts_with(&want) && full.contains(log.trim_end()), "{full}");
+    assert_eq!(run_with(&["verify", "--read-log", "-"], &full).clean(), want, "our own words");
+    run_with(&["verify", "--read-log", "-"], &want)
+        .complains(1, &["what `hardwire verify` said of a log", "verify --log"]);
     let json = run_with(&["verify", "--read-log", "-", "--json"], &log).clean();
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&json["accepted"], &json["complete"]), (&false.into(), &true.into()));

@@ -244,3 +244,33 @@ pub(crate) fn test_run(program: BorrowedFd<'_>, args: TestRun<'_>) -> io::Result
     unsafe { bpf(Command::ProgTestRun, &mut attr) }?;
     Ok(TestRan { retval: attr.retval, duration_ns: attr.duration, data_bytes: attr.data_size_out })
 }
+
+/// The packets become frames of their own (`BPF_F_TEST_XDP_LIVE_FRAMES`, Linux 5.18).
+const F_TEST_XDP_LIVE_FRAMES: u32 = 1 << 1;
+
+/// Run an XDP program on `repeat` frames that are then really passed, sent or redirected
+/// (`BPF_PROG_TEST_RUN`), `batch` at a time.
+///
+/// # Errors
+///
+/// `EINVAL`: a kernel before 5.18, a frame too short or too long, a batch of more than 256; `EINTR`:
+/// a signal, and nobody knows how many frames were sent.
+pub(crate) fn test_run_live(
+    program: BorrowedFd<'_>,
+    data: &[u8],
+    repeat: u32,
+    batch: u32,
+) -> io::Result<()> {
+    let mut attr = TestRunAttr {
+        prog_fd: number(program)?,
+        data_size_in: length(data.len())?,
+        data_in: data.as_ptr() as u64,
+        repeat,
+        flags: F_TEST_XDP_LIVE_FRAMES,
+        batch_size: batch,
+        ..TestRunAttr::default()
+    };
+    // SAFETY: the kernel reads `data`, which is borrowed until we return, and writes nothing back but
+    // the attribute.
+    unsafe { bpf(Command::ProgTestRun, &mut attr) }.map(drop)
+}

@@ -196,7 +196,13 @@ fn read_log(path: &Path, form: LogForm, output: &mut Output) -> Result<Ending, F
     let place = path.display().to_string();
     // A log holds what somebody else's source holds: any bytes.
     let bytes = source::read_at_most(path, LOG_FILE_BYTES_MAX)?;
-    let log = VerifierLog::read_saved(&String::from_utf8_lossy(&bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let Some(text) = rejected::without_our_words(&text) else {
+        let problem = Problem::new("this is what `hardwire verify` said of a log, not the log");
+        let hint = "`hardwire verify --log` prints the log itself, too";
+        return Err(problem.at(place).hint(hint).into());
+    };
+    let log = VerifierLog::read_saved(text);
     if log.is_of_something_else() {
         let problem = Problem::new("this is no log of the BPF verifier").at(place);
         let hint = "save what the loader prints when a program does not load, all of it";

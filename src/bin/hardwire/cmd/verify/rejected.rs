@@ -12,9 +12,30 @@ use crate::output::{Output, Paint, grouped};
 /// Branches that are shown to a person; --json has more.
 const BRANCHES_SHOWN_MAX: usize = 12;
 
+/// The line between what is told of a log and the log itself.
+const LOG_TITLE: &str = "the verifier's log";
+/// How what is told of a rejection begins.
+const REJECTED: &str = "rejected";
+
+/// A saved log without what [`print`] told above it; `None` if only that was saved.
+pub(super) fn without_our_words(text: &str) -> Option<&str> {
+    let is_ours = |line: &str| line == REJECTED || line.starts_with("rejected at slot ");
+    if !text.lines().take(8).any(is_ours) {
+        return Some(text);
+    }
+    let mut from = 0;
+    for line in text.split_inclusive('\n') {
+        from += line.len();
+        if line.trim_end() == LOG_TITLE {
+            return Some(&text[from..]);
+        }
+    }
+    None
+}
+
 /// All of it for a person; with `whole` also what the verifier wrote.
 pub(super) fn print(log: &VerifierLog, whole: bool, output: &mut Output) -> Result<(), Failure> {
-    let word = output.paint(Paint::Red, "rejected");
+    let word = output.paint(Paint::Red, REJECTED);
     match log.slot {
         Some(slot) => writeln!(output, "{word} at slot {slot}")?,
         None => writeln!(output, "{word}")?,
@@ -37,7 +58,7 @@ pub(super) fn print(log: &VerifierLog, whole: bool, output: &mut Output) -> Resu
         writeln!(output, "  {} {were} processed until then", grouped(processed))?;
     }
     if whole {
-        let title = output.paint(Paint::Bold, "the verifier's log");
+        let title = output.paint(Paint::Bold, LOG_TITLE);
         writeln!(output, "{title}")?;
         for line in log.whole.trim_end().lines() {
             writeln!(output, "{}", printable(line))?;
