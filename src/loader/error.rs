@@ -5,7 +5,7 @@
 use std::io;
 
 use super::{
-    VerifierLog,
+    PinError, VerifierLog,
     capability::{Capability, list, setcap},
 };
 use crate::assembler::MapKind;
@@ -49,6 +49,17 @@ pub enum MapError {
         /// Why.
         source: io::Error,
     },
+    /// A map of a kind that Hardwire does not make.
+    #[error("map {name:?} is of type {kind}, which Hardwire does not make")]
+    Kind {
+        /// The map.
+        name: String,
+        /// The kernel's number of its type.
+        kind: u32,
+    },
+    /// A pin could not be made or opened.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// A value has not the map's size.
     #[error("map {name:?} has values of {want} bytes, not {got}")]
     ValueLength {
@@ -89,7 +100,11 @@ impl MapError {
             Self::Access { source, .. } if source.raw_os_error() == Some(libc::EPERM) => {
                 Some(format!("run as root, or `{}`", setcap(&[Capability::Bpf])))
             }
-            Self::ValueLength { .. } | Self::NotAnArray { .. } | Self::Access { .. } => None,
+            Self::Pin(error) => error.hint().map(str::to_owned),
+            Self::ValueLength { .. }
+            | Self::NotAnArray { .. }
+            | Self::Kind { .. }
+            | Self::Access { .. } => None,
         }
     }
 }

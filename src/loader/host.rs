@@ -1,7 +1,15 @@
 //! Facts about the running machine that the kernel shows as files.
 
-use std::{fs, io, num::NonZeroUsize};
+use std::{
+    fs, io,
+    num::NonZeroUsize,
+    os::{
+        fd::AsFd,
+        unix::{fs::MetadataExt, net::UnixDatagram},
+    },
+};
 
+use super::sys;
 use crate::assembler::KernelVersion;
 
 /// Most CPUs that a list may name; the kernel's own bound is 8192 (`CONFIG_NR_CPUS`).
@@ -38,6 +46,29 @@ pub fn possible_cpus() -> io::Result<NonZeroUsize> {
     let text = fs::read_to_string(PATH).map_err(|e| at(e, PATH))?;
     count_cpus(text.trim_end())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{PATH} holds {text:?}")))
+}
+
+/// Which network namespace it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkNamespace {
+    /// The number of its file: what `lsns` and `ls -l /proc/PID/ns/net` print. It may be given to
+    /// another namespace when this one is gone.
+    pub inode: u64,
+    /// Its number since the boot, never given again. Linux 5.14.
+    pub cookie: Option<u64>,
+}
+
+/// The network namespace of the calling thread.
+///
+/// # Errors
+///
+/// If `/proc` is not mounted.
+pub fn network_namespace() -> io::Result<NetworkNamespace> {
+    const PATH: &str = "/proc/thread-self/ns/net";
+    let inode = fs::metadata(PATH).map_err(|e| at(e, PATH))?.ino();
+    // Any socket knows where it is.
+    let cookie = UnixDatagram::unbound().and_then(|s| sys::sockopt::netns_cookie(s.as_fd())).ok();
+    Ok(NetworkNamespace { inode, cookie })
 }
 
 /// How many CPUs a list such as `0-3,8` names.

@@ -8,13 +8,14 @@ use std::{
     ffi::CString,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
     sync::OnceLock,
 };
 
 use super::{
     MapError,
     capability::{self, Capability},
-    host, memlock,
+    host, memlock, pin,
     sys::{
         self, ENOTSUPP,
         map::{Create, Layout},
@@ -95,6 +96,72 @@ impl Map {
         })
         .map_err(fail)?;
         Ok(Self { fd, spec: spec.clone(), cpus, layout, batches: OnceLock::new() })
+    }
+
+    /// The map that is pinned at `path`.
+    ///
+    /// # Errors
+    ///
+    /// No such pin, a pin of something else, a map of a kind that Hardwire does not make.
+    pub fn pinned(path: &Path) -> Result<Self, MapError> {
+        let fd = pin::get(path, pin::Kind::Map)?;
+        Self::found(fd)
+    }
+
+    /// The map with this id. Needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none, `EPERM`; a map of a kind that Hardwire does not make.
+    pub fn by_id(id: u32) -> Result<Self, MapError> {
+        let fail = |source| MapError::Access { name: format!("{id}"), action: "open", source };
+        Self::found(sys::object::map_by_id(id).map_err(fail)?)
+    }
+
+    /// A map of which there was only a descriptor.
+    fn found(fd: OwnedFd) -> Result<Self, MapError> {
+        let fail = |source| MapError::Access { name: "found".to_owned(), action: "open", source };
+        let info = sys::object::map_info(fd.as_fd()).map_err(fail)?;
+        let end = info.name.iter().position(|&b| b == 0).unwrap_or(info.name.len());
+        let name = String::from_utf8_lossy(&info.name[..end]).into_owned();
+        let kind = MapKind::ALL.iter().copied().find(|kind| kind.id() == info.map_type);
+        let kind = kind.ok_or(MapError::Kind { name: name.clone(), kind: info.map_type })?;
+        let spec = MapSpec {
+            name,
+            kind,
+            key_bytes: info.key_size,
+            value_bytes: info.value_size,
+            entries_max: info.max_entries,
+            flags: info.map_flags,
+        };
+        let cpus = if kind.is_per_cpu() {
+            host::possible_cpus().map_err(|source| MapError::Cpus { source })?.get()
+        } else {
+            1
+        };
+        let layout =
+            layout(&spec, cpus).ok_or_else(|| fail(io::Error::from_raw_os_error(libc::E2BIG)))?;
+        Ok(Self { fd, spec, cpus, layout, batches: OnceLock::new() })
+    }
+
+    /// Let a file on a bpffs hold the map, too.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::Pin`].
+    pub fn pin(&self, path: &Path) -> Result<(), MapError> {
+        Ok(pin::pin(self, path)?)
+    }
+
+    /// The same map behind another descriptor.
+    ///
+    /// # Errors
+    ///
+    /// No descriptor is left.
+    pub fn try_clone(&self) -> Result<Self, MapError> {
+        let fd = self.fd.try_clone().map_err(|e| self.fail("open another descriptor of", e))?;
+        let (spec, layout) = (self.spec.clone(), self.layout);
+        Ok(Self { fd, spec, cpus: self.cpus, layout, batches: self.batches.clone() })
     }
 
     /// What it was made from.

@@ -8,6 +8,7 @@
 //! What it does not do: it never mounts, changes a sysctl or attaches anything it was not told to,
 //! and it does not know what a program is for.
 
+mod barrier;
 pub mod btf;
 pub mod capability;
 pub mod error;
@@ -17,19 +18,24 @@ pub mod link;
 pub mod map;
 mod memlock;
 pub mod object;
+pub mod pin;
 pub mod program;
+pub mod statistics;
 mod sys;
 mod tails;
 pub mod test_run;
 pub mod verifier_log;
 pub mod xlated;
 
+pub use barrier::wait_for_programs;
 pub use capability::{Capabilities, Capability};
 pub use error::{LoadError, MapError, TestRunError};
 pub use link::{LinkError, XdpLink, XdpNetlink};
 pub use map::{Map, Update, Values};
 pub use object::{Object, ObjectError};
+pub use pin::PinError;
 pub use program::{LoadOptions, NoTypes, Program, ProgramInfo};
+pub use statistics::RunStatistics;
 pub use test_run::TestRun;
 pub use verifier_log::{VerifierLog, VerifierStats};
 

@@ -7,11 +7,15 @@
 //! verifier's log and other tools speak of the pattern. A kernel that refuses that gets the program
 //! without, and [`Program::without_types`] says why.
 
+mod info;
+
 use std::{
     ffi::CString,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd},
 };
+
+pub use info::ProgramInfo;
 
 use super::{
     LoadError, Map, MapError, Update, VerifierLog, VerifierStats,
@@ -25,7 +29,7 @@ use super::{
     tails, xlated,
 };
 use crate::assembler::{
-    Insn, MapKind, ProgramImage, ProgramKind, btf::ProgramTypes, encode, insn::Imm64,
+    Insn, MapKind, MapSpec, ProgramImage, ProgramKind, btf::ProgramTypes, encode, insn::Imm64,
 };
 
 /// The program may see packets in several buffers (`BPF_F_XDP_HAS_FRAGS`, Linux 5.18).
@@ -104,9 +108,22 @@ impl Program {
     ///
     /// [`LoadError`], of the program that is named; nothing is left behind.
     pub fn load(image: &ProgramImage, options: &LoadOptions) -> Result<Self, LoadError> {
+        Self::load_sharing(image, options, &[])
+    }
+
+    /// The same, with maps of another program in the place of those that have the same name.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); a shared map of another kind or size than the image's.
+    pub fn load_sharing(
+        image: &ProgramImage,
+        options: &LoadOptions,
+        shared: &[&Map],
+    ) -> Result<Self, LoadError> {
         // Before any map is made: a name is checked quickly.
         program_name(image)?;
-        let maps = create_maps(image)?;
+        let maps = create_maps(image, shared)?;
         fill(image, &maps)?;
         let mut programs = tails::load_all(image, &maps, options)?.into_iter();
         let mut program = programs.next().expect("a program of each image");
@@ -164,7 +181,7 @@ impl Program {
     pub fn measure(image: &ProgramImage) -> Option<VerifierStats> {
         let name = program_name(image).ok()?;
         let licence = licence(image).ok()?;
-        let maps = create_maps(image).ok()?;
+        let maps = create_maps(image, &[]).ok()?;
         fill(image, &maps).ok()?;
         let slots = patch(image, &maps).ok()?;
         let (name, licence) = (&name, &licence);
@@ -300,72 +317,6 @@ impl AsFd for Program {
     }
 }
 
-/// What the kernel says about a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProgramInfo {
-    /// Its id.
-    pub id: u32,
-    /// The kernel's number of its type.
-    pub prog_type: u32,
-    /// Its name.
-    pub name: String,
-    /// A hash of its instructions without map descriptors.
-    pub tag: [u8; 8],
-    /// Bytes of machine code; 0 if it is interpreted or hidden.
-    pub jited_prog_len: u32,
-    /// Bytes of bytecode as the verifier left it; 0 if hidden.
-    pub xlated_prog_len: u32,
-    /// Instructions that the verifier processed. Linux 5.16.
-    pub verified_insns: Option<u32>,
-    /// When it was loaded, in nanoseconds since boot.
-    pub load_time_ns: u64,
-    /// Who loaded it.
-    pub created_by_uid: u32,
-    /// The ids of its maps.
-    pub map_ids: Vec<u32>,
-    /// Nanoseconds that it ran; 0 unless `kernel.bpf_stats_enabled` is set.
-    pub run_time_ns: u64,
-    /// How often it ran; 0 unless `kernel.bpf_stats_enabled` is set.
-    pub run_count: u64,
-    /// The id of its types; 0 if it has none.
-    pub btf_id: u32,
-    /// Functions with a type.
-    pub functions: u32,
-    /// Lines that explain its instructions.
-    pub lines: u32,
-}
-
-impl ProgramInfo {
-    fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        let info = sys::object::prog_info(fd)?;
-        let map_ids = sys::object::prog_map_ids(fd)?;
-        let end = info.name.iter().position(|&b| b == 0).unwrap_or(info.name.len());
-        Ok(Self {
-            id: info.id,
-            prog_type: info.prog_type,
-            name: String::from_utf8_lossy(&info.name[..end]).into_owned(),
-            tag: info.tag,
-            jited_prog_len: info.jited_prog_len,
-            xlated_prog_len: info.xlated_prog_len,
-            // Every program has at least one instruction, so 0 is an older kernel's silence.
-            verified_insns: (info.verified_insns != 0).then_some(info.verified_insns),
-            load_time_ns: info.load_time,
-            created_by_uid: info.created_by_uid,
-            map_ids,
-            run_time_ns: info.run_time_ns,
-            run_count: info.run_cnt,
-            btf_id: info.btf_id,
-            functions: info.nr_func_info,
-            lines: info.nr_line_info,
-        })
-    }
-
-    /// The tag as the kernel prints it: 16 hexadecimal digits.
-    pub fn tag_hex(&self) -> String {
-        self.tag.iter().map(|b| format!("{b:02x}")).collect()
-    }
-}
-
 fn program_name(image: &ProgramImage) -> Result<CString, LoadError> {
     kernel_name(image.name()).ok_or_else(|| LoadError::Image {
         name: image.name().to_owned(),
@@ -397,7 +348,8 @@ fn fill(image: &ProgramImage, maps: &[Map]) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn create_maps(image: &ProgramImage) -> Result<Vec<Map>, LoadError> {
+/// The maps of `image`: new ones, but for those that are `shared`.
+fn create_maps(image: &ProgramImage, shared: &[&Map]) -> Result<Vec<Map>, LoadError> {
     let fail = |source: MapError| match &source {
         MapError::Create { source, .. } if source.raw_os_error() == Some(libc::ENOSYS) => {
             LoadError::NoBpf
@@ -407,9 +359,22 @@ fn create_maps(image: &ProgramImage) -> Result<Vec<Map>, LoadError> {
         | MapError::Cpus { .. }
         | MapError::ValueLength { .. }
         | MapError::NotAnArray { .. }
+        | MapError::Kind { .. }
+        | MapError::Pin(_)
         | MapError::Access { .. } => LoadError::Map { name: image.name().to_owned(), source },
     };
-    image.maps().iter().map(|spec| Map::create(spec).map_err(fail)).collect()
+    let map = |spec: &MapSpec| {
+        let Some(map) = shared.iter().find(|map| map.spec().name == spec.name) else {
+            return Map::create(spec).map_err(fail);
+        };
+        let form = |spec: &MapSpec| (spec.kind, spec.key_bytes, spec.value_bytes, spec.entries_max);
+        if form(map.spec()) != form(spec) {
+            let what = format!("map {:?} has another form than the one to be shared", spec.name);
+            return Err(LoadError::Image { name: image.name().to_owned(), what });
+        }
+        map.try_clone().map_err(fail)
+    };
+    image.maps().iter().map(map).collect()
 }
 
 /// The slots of `image` with descriptors in place of map indices.

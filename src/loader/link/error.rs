@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     loader::{
-        ENOTSUPP,
+        ENOTSUPP, PinError,
         capability::{self, Capability, setcap},
     },
     netlink::{NetlinkError, XdpAttachment, XdpMode},
@@ -54,6 +54,9 @@ pub enum LinkError {
         /// Why.
         source: io::Error,
     },
+    /// The pin of a link could not be made or opened.
+    #[error(transparent)]
+    Pin(PinError),
     /// A socket filter.
     #[error("cannot {action} a socket filter: {}", describe(cause))]
     Socket {
@@ -101,6 +104,7 @@ impl LinkError {
             Self::Netlink { error, .. } => error.errno(),
             Self::BpfLink { cause, .. } | Self::Socket { cause, .. } => cause.raw_os_error(),
             Self::Program { source, .. } => source.raw_os_error(),
+            Self::Pin(error) => error.source.raw_os_error(),
             Self::StillAttached { .. } => None,
         }
     }
@@ -109,7 +113,10 @@ impl LinkError {
     pub fn found(&self) -> Option<XdpAttachment> {
         match self {
             Self::Netlink { found, .. } | Self::BpfLink { found, .. } => *found,
-            Self::StillAttached { .. } | Self::Program { .. } | Self::Socket { .. } => None,
+            Self::StillAttached { .. }
+            | Self::Program { .. }
+            | Self::Pin(_)
+            | Self::Socket { .. } => None,
         }
     }
 
@@ -133,6 +140,7 @@ impl LinkError {
                 }
                 _ => None,
             },
+            Self::Pin(error) => error.hint().map(str::to_owned),
             Self::StillAttached { .. } | Self::Program { .. } => None,
         }
     }

@@ -9,11 +9,13 @@
 //! A guard detaches when it is dropped, and then nobody hears of a failure; `detach` does the same
 //! and reports. Nothing here takes the place of a program that it was not told to replace.
 
+pub mod any;
 mod error;
 pub mod socket;
 mod xdp_link;
 mod xdp_netlink;
 
+pub use any::LinkInfo;
 pub use error::LinkError;
 pub use xdp_link::{XdpLink, XdpLinkInfo};
 pub use xdp_netlink::{Detached, XdpNetlink};

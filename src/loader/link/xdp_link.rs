@@ -6,15 +6,16 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
 };
 
-use super::{LinkError, XdpMode, error};
+use super::{LinkError, LinkInfo, XdpMode, error};
 use crate::{
-    loader::{Program, sys, tails::Held},
+    loader::{Program, pin, sys, tails::Held},
     netlink::{Link, Socket, XdpAttachment},
 };
 
-/// A bpf_link that holds a program on an interface. Dropping it detaches.
+/// A bpf_link that holds a program on an interface. Dropping it detaches, unless it is pinned.
 #[derive(Debug)]
 pub struct XdpLink {
     fd: OwnedFd,
@@ -87,13 +88,35 @@ impl XdpLink {
     ///
     /// [`LinkError::BpfLink`].
     pub fn info(&self) -> Result<XdpLinkInfo, LinkError> {
-        let info = sys::object::xdp_link_info(self.as_fd())
+        let info = LinkInfo::of(self.as_fd())
             .map_err(|cause| self.fail("ask about the bpf_link on", cause))?;
-        Ok(XdpLinkInfo {
-            id: info.id,
-            program_id: info.prog_id,
-            interface: (info.ifindex != 0).then_some(info.ifindex),
-        })
+        let LinkInfo { id, program_id, interface, .. } = info;
+        Ok(XdpLinkInfo { id, program_id, interface })
+    }
+
+    /// The link that is pinned at `path`, and is said to run `program` on `interface` in `mode`. What
+    /// the kernel says about it is in [`info`](Self::info).
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Pin`]: there is none; [`LinkError::Program`].
+    pub fn pinned(
+        path: &Path,
+        program: &Program,
+        interface: &str,
+        mode: XdpMode,
+    ) -> Result<Self, LinkError> {
+        let fd = pin::get(path, pin::Kind::Link).map_err(LinkError::Pin)?;
+        Ok(Self { fd, interface: interface.to_owned(), mode, program: keep(program)? })
+    }
+
+    /// Let a file on a bpffs hold the link, too: it then stays when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError::Pin`].
+    pub fn pin(&self, path: &Path) -> Result<(), LinkError> {
+        pin::pin(self, path).map_err(LinkError::Pin)
     }
 
     /// Put `program` in the place of the present one in one step: every packet meets the one or

@@ -1,4 +1,4 @@
-//! The kernel's door: `bpf(2)`, two socket options and two resource limits. With
+//! The kernel's door: `bpf(2)`, three socket options, two resource limits and `membarrier(2)`. With
 //! `netlink/socket.rs`, the only code that may contain `unsafe`.
 //!
 //! # Safety
@@ -19,14 +19,17 @@
 //! [`io::Error`](std::io::Error); the modules above know what they were doing.
 #![allow(unsafe_code, reason = "the one place where the crate enters the kernel")]
 
+pub(crate) mod barrier;
 pub(crate) mod btf;
 mod call;
 pub(crate) mod link;
 pub(crate) mod map;
 pub(crate) mod object;
+pub(crate) mod pin;
 pub(crate) mod program;
 pub(crate) mod rlimit;
 pub(crate) mod sockopt;
+pub(crate) mod statistics;
 
 /// `ENOTSUPP`, which the kernel returns from several bpf commands although user space has no name
 /// for it (`include/linux/errno.h`).

@@ -100,20 +100,21 @@ pub(crate) struct MapInfo {
 const _: () = assert!(size_of::<MapInfo>() == 40);
 const _: () = assert!(offset_of!(MapInfo, name) == 24);
 
-/// `struct bpf_link_info` of an XDP link (Linux 5.9).
+/// `struct bpf_link_info` up to what links to an interface have (XDP: Linux 5.9). Of other links the
+/// fields behind `pad` mean something else.
 #[repr(C)]
 #[derive(Clone, Debug, Default)]
-pub(crate) struct XdpLinkInfo {
+pub(crate) struct LinkInfo {
     pub(crate) link_type: u32,
     pub(crate) id: u32,
     pub(crate) prog_id: u32,
     pad: u32,
     pub(crate) ifindex: u32,
-    pad2: u32,
+    pub(crate) attach_type: u32,
 }
 
-const _: () = assert!(size_of::<XdpLinkInfo>() == 24);
-const _: () = assert!(offset_of!(XdpLinkInfo, ifindex) == 16);
+const _: () = assert!(size_of::<LinkInfo>() == 24);
+const _: () = assert!(offset_of!(LinkInfo, ifindex) == 16);
 
 /// Fill `info` from the object behind `fd`.
 ///
@@ -222,11 +223,11 @@ pub(crate) fn map_info(fd: BorrowedFd<'_>) -> io::Result<MapInfo> {
     Ok(out)
 }
 
-/// What the kernel says about an XDP link.
-pub(crate) fn xdp_link_info(fd: BorrowedFd<'_>) -> io::Result<XdpLinkInfo> {
-    let mut out = XdpLinkInfo::default();
-    // SAFETY: plain integers, layout asserted above; for links without addresses the kernel takes
-    // none from the structure.
+/// What the kernel says about a link.
+pub(crate) fn link_info(fd: BorrowedFd<'_>) -> io::Result<LinkInfo> {
+    let mut out = LinkInfo::default();
+    // SAFETY: plain integers, layout asserted above; where a kind of link has an address in the
+    // structure, it and the length beside it are zero.
     unsafe { info(fd, &mut out) }?;
     Ok(out)
 }
@@ -251,5 +252,40 @@ pub(crate) fn prog_next_id(id: u32) -> io::Result<u32> {
     let mut attr = IdAttr { id, ..IdAttr::default() };
     // SAFETY: layout asserted above; the attribute holds no address.
     unsafe { bpf(Command::ProgNextId, &mut attr) }?;
+    Ok(attr.next_id)
+}
+
+/// A descriptor of the map with this id (`BPF_MAP_GET_FD_BY_ID`, needs `CAP_SYS_ADMIN`).
+///
+/// # Errors
+///
+/// `ENOENT`: no such map; `EPERM`.
+pub(crate) fn map_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = IdAttr { id, ..IdAttr::default() };
+    // SAFETY: layout asserted above; the attribute holds no address.
+    unsafe { bpf_fd(Command::MapFdById, &mut attr) }
+}
+
+/// A descriptor of the link with this id (`BPF_LINK_GET_FD_BY_ID`, Linux 5.8, needs
+/// `CAP_SYS_ADMIN`).
+///
+/// # Errors
+///
+/// `ENOENT`: no such link; `EAGAIN`: it is just being made; `EPERM`.
+pub(crate) fn link_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = IdAttr { id, ..IdAttr::default() };
+    // SAFETY: layout asserted above; the attribute holds no address.
+    unsafe { bpf_fd(Command::LinkFdById, &mut attr) }
+}
+
+/// The smallest link id above `id` (`BPF_LINK_GET_NEXT_ID`, Linux 5.8, needs `CAP_SYS_ADMIN`).
+///
+/// # Errors
+///
+/// `ENOENT`: there is none; `EPERM`.
+pub(crate) fn link_next_id(id: u32) -> io::Result<u32> {
+    let mut attr = IdAttr { id, ..IdAttr::default() };
+    // SAFETY: layout asserted above; the attribute holds no address.
+    unsafe { bpf(Command::LinkNextId, &mut attr) }?;
     Ok(attr.next_id)
 }

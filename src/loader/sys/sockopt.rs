@@ -1,4 +1,4 @@
-//! The two socket options that attach and detach a socket filter.
+//! The socket options that attach and detach a socket filter, and tell a network namespace.
 
 use std::{
     ffi::c_int,
@@ -39,3 +39,29 @@ pub(crate) fn attach_bpf(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io:
 pub(crate) fn detach_bpf(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SO_DETACH_BPF, 0)
 }
+
+/// The number of the socket's network namespace, which no other one has had or will have before the
+/// next boot (`SO_NETNS_COOKIE`, Linux 5.14).
+///
+/// # Errors
+///
+/// `ENOPROTOOPT`: an older kernel.
+pub(crate) fn netns_cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut cookie = 0_u64;
+    let mut len = libc::socklen_t::try_from(size_of::<u64>()).expect("eight");
+    // SAFETY: the kernel writes at most `len` bytes of `cookie` and a length; both are locals that
+    // outlive the call.
+    let ret = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut len,
+        )
+    };
+    if ret == 0 { Ok(cookie) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `include/uapi/asm-generic/socket.h`; the libc crate does not have it for every libc.
+const SO_NETNS_COOKIE: c_int = 71;
