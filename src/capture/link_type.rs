@@ -12,6 +12,12 @@ pub struct LinkType(pub u32);
 impl LinkType {
     /// Ethernet II or IEEE 802.3 frames, without preamble; the only one that is read.
     pub const ETHERNET: Self = Self(1);
+    /// IPv4 or IPv6 packets, which the first four bits tell apart: what tun interfaces carry.
+    pub const RAW: Self = Self(101);
+    /// IPv4 packets.
+    pub const IPV4: Self = Self(228);
+    /// IPv6 packets.
+    pub const IPV6: Self = Self(229);
 
     /// The name without its `LINKTYPE_` prefix, or `None` if the number is not assigned.
     pub fn name(self) -> Option<&'static str> {

@@ -1,5 +1,5 @@
-//! Packet captures: pcap and pcapng, read without trusting a single length in them, and pcap
-//! written.
+//! Packet captures: pcap and pcapng, read without trusting a single length in them, and written.
+//! And what the first bytes of a frame tell of it ([`flow`]).
 //!
 //! [`Reader`] recognises the format by the first bytes: pcap in both byte orders and both time
 //! resolutions; pcapng with any number of sections and interfaces, in either byte order, with
@@ -14,13 +14,14 @@
 //! wrong, at which byte and after which frame; memory is bounded by [`BLOCK_BYTES_MAX`] and
 //! [`INTERFACES_MAX`], whatever the input claims; no input panics or is read forever.
 //!
-//! It does not: resynchronise behind damage, look into frames, decompress, or read link types
-//! other than Ethernet.
+//! It does not: resynchronise behind damage, decompress, or read link types other than Ethernet.
 
 mod error;
+pub mod flow;
 mod link_type;
 mod pcap;
 mod pcapng;
+pub mod pcapng_writer;
 mod source;
 mod write;
 
@@ -28,6 +29,7 @@ mod write;
 mod tests;
 
 pub use error::{CaptureError, Position};
+pub use flow::Flow;
 pub use link_type::LinkType;
 pub use write::{Resolution, Writer};
 

@@ -85,7 +85,7 @@ const CASTS_IN: &[&str] = &[
 
 /// Casts elsewhere that lose nothing, and have no other form: file, code, why.
 const CASTS_ALSO: &[(&str, &str, &str)] = &[
-    ("src/compiler/event.rs", "self as usize", "the discriminant of a field-less enum"),
+    ("src/compiler/event/mod.rs", "self as usize", "the discriminant of a field-less enum"),
     ("src/compiler/byte_rank.rs", "] as usize", "a byte as an index, in a const fn"),
     ("src/compiler/byte_rank.rs", "at as u8", "a position below 255, in a const fn"),
     ("src/compiler/codegen/scope.rs", ") as i32", "16 bits to 32, in a const fn"),
@@ -303,7 +303,7 @@ mod planted {
             ("src/assembler/encode.rs", "let x = y as u32;", &[]),
             ("src/loader/sys/bpf.rs", "let x = y as u32;", &[]),
             ("tests/a.rs", "let x = y.unwrap() as u32;", &[]),
-            ("src/compiler/event.rs", "let x = self as usize + y as usize;", &["`as usize`"]),
+            ("src/compiler/event/mod.rs", "let x = self as usize + y as usize;", &["`as usize`"]),
             ("tests/a.rs", "// SAFETY: yes\nunsafe { f() }", &[]),
             ("tests/a.rs", "unsafe { f() }", &["without a SAFETY"]),
             ("src/vm/a.rs", "/* SAFETY: no */ unsafe { f() }", &["it stays in"]),
