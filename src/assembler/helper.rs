@@ -22,6 +22,8 @@ pub enum Helper {
     TailCall,
     /// `long bpf_redirect(ifindex, flags)`. For XDP since Linux 4.8.
     Redirect,
+    /// `long bpf_perf_event_output(ctx, perf_event_array, flags, data, size)`.
+    PerfEventOutput,
     /// `long bpf_ringbuf_output(ringbuf, data, size, flags)`. Linux 5.8.
     RingbufOutput,
     /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`. Linux 5.8.
@@ -38,7 +40,7 @@ pub enum Helper {
 
 impl Helper {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MapLookupElem,
         Self::MapUpdateElem,
         Self::MapDeleteElem,
@@ -47,6 +49,7 @@ impl Helper {
         Self::TailCall,
         Self::Redirect,
         Self::SkbLoadBytes,
+        Self::PerfEventOutput,
         Self::RingbufOutput,
         Self::RingbufReserve,
         Self::RingbufSubmit,
@@ -65,6 +68,7 @@ impl Helper {
             Self::GetSmpProcessorId => 8,
             Self::TailCall => 12,
             Self::Redirect => 23,
+            Self::PerfEventOutput => 25,
             Self::SkbLoadBytes => 26,
             Self::RingbufOutput => 130,
             Self::RingbufReserve => 131,
@@ -86,6 +90,7 @@ impl Helper {
             Self::TailCall => "tail_call",
             Self::Redirect => "redirect",
             Self::SkbLoadBytes => "skb_load_bytes",
+            Self::PerfEventOutput => "perf_event_output",
             Self::RingbufOutput => "ringbuf_output",
             Self::RingbufReserve => "ringbuf_reserve",
             Self::RingbufSubmit => "ringbuf_submit",

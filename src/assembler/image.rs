@@ -251,6 +251,11 @@ impl ProgramImage {
         &self.functions
     }
 
+    /// The index of the map with this name, if there is one.
+    pub fn map_named(&self, name: &str) -> Option<usize> {
+        self.maps.iter().position(|map| map.name == name)
+    }
+
     /// What maps hold from the start.
     pub fn contents(&self) -> &[Contents] {
         &self.contents

@@ -395,9 +395,13 @@ fn is_label(name: &str) -> bool {
 pub(super) fn map_text(spec: &MapSpec) -> String {
     let MapSpec { name, kind, key_bytes, value_bytes, entries_max, flags } = spec;
     let flags = if *flags == 0 { String::new() } else { format!(", flags {flags:#x}") };
+    let entries = match spec.is_entry_per_cpu() {
+        true => "one entry a CPU".to_owned(),
+        false => format!("entries {entries_max}"),
+    };
     let name = one_line(name);
     let kind = kind.name();
-    format!("{name}: {kind}, key {key_bytes}, value {value_bytes}, entries {entries_max}{flags}")
+    format!("{name}: {kind}, key {key_bytes}, value {value_bytes}, {entries}{flags}")
 }
 
 /// `text` without anything that would end the line or drive a terminal: patterns come from users.

@@ -38,6 +38,6 @@ pub use helper::Helper;
 pub use image::{Contents, Function, Parts, ProgramImage, ProgramKind};
 pub use insn::{Alu, Branch, Insn, Jmp, Operand, Reg, Size, Width};
 pub use label::Label;
-pub use map_spec::{MapKind, MapSpec};
+pub use map_spec::{ENTRIES_PER_CPU, MapKind, MapSpec};
 pub use origin::{Origin, Phase};
 pub use target::{KernelVersion, Target};

@@ -70,6 +70,10 @@ pub struct Target {
     /// Tail calls in programs that have functions, so that a search may be several programs.
     /// Linux 5.10, where programs become machine code.
     pub tail_calls: bool,
+    /// Ring buffers. Linux 5.8.
+    pub ringbuf: bool,
+    /// Atomic operations that return the old value. Linux 5.12.
+    pub atomic_fetch: bool,
     /// Most instructions a program may have on this target, in slots of 8 bytes.
     ///
     /// 4096 without `CAP_BPF`, one million with it since Linux 5.2. This bounds the *program*; the
@@ -92,6 +96,8 @@ impl Target {
             xdp_frags: since(5, 18),
             perfmon: true,
             tail_calls: since(5, 10),
+            ringbuf: since(5, 8),
+            atomic_fetch: since(5, 12),
             slots_max: if since(5, 2) { 1_000_000 } else { 4096 },
         }
     }

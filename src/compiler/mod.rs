@@ -56,6 +56,14 @@ pub struct Options {
     /// Count frames, bytes, outcomes, verdicts and hits. Without, the program has no result but
     /// its return value.
     pub counters: bool,
+    /// Make an event of every matching frame. Counts, whatever [`counters`](Self::counters) says.
+    pub events: Option<Events>,
+    /// Let [`event::control`] be switched while the program runs. Counts, too.
+    pub controls: bool,
+    /// Let the verdict for matching frames have a limit for each source address
+    /// ([`Control::limit_pps`](event::control::Control::limit_pps)). Has controls, too. Frames without
+    /// an IP address get the verdict as ever; a socket filter has no verdicts to limit.
+    pub source_limit: bool,
     /// Search the fragments of multi-buffer frames too, where the target has them.
     pub fragments: bool,
     /// How to search; `None` lets the plan choose.
@@ -68,10 +76,35 @@ pub struct Options {
     pub limits: automaton::Limits,
 }
 
+/// Events: what a program says of single frames ([`event::record`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Events {
+    /// Bytes of the frame that come with an event, at most
+    /// [`CAPTURED_MAX`](event::record::CAPTURED_MAX).
+    pub snap: u32,
+    /// Bytes of the ring buffer: a power of two, [`RING_BYTES_MIN`] or more. Where the target has none,
+    /// whoever reads makes perf buffers, and their size.
+    pub ring_bytes: u32,
+}
+
+/// Fewest bytes of a ring buffer: a page.
+pub const RING_BYTES_MIN: u32 = 4096;
+
+impl Default for Events {
+    /// Enough of a frame for its headers and a line of text; a ring for the events of some 10 ms at
+    /// the highest rate.
+    fn default() -> Self {
+        Self { snap: 256, ring_bytes: 16 << 20 }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             counters: true,
+            events: None,
+            controls: false,
+            source_limit: false,
             fragments: true,
             strategy: None,
             programs_min: 1,

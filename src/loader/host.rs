@@ -42,10 +42,27 @@ pub fn version() -> io::Result<KernelVersion> {
 /// If `/sys` is not mounted or the list is malformed. There is no guess: the kernel writes this
 /// many values into a buffer of ours.
 pub fn possible_cpus() -> io::Result<NonZeroUsize> {
-    const PATH: &str = "/sys/devices/system/cpu/possible";
-    let text = fs::read_to_string(PATH).map_err(|e| at(e, PATH))?;
-    count_cpus(text.trim_end())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{PATH} holds {text:?}")))
+    possible(count_cpus)
+}
+
+/// The number of the last CPU that could ever run, plus one: entries of an array that
+/// `bpf_get_smp_processor_id()` indexes. More than [`possible_cpus`] where numbers are left out.
+///
+/// # Errors
+///
+/// As [`possible_cpus`].
+pub fn cpu_numbers() -> io::Result<u32> {
+    let numbers = possible(|list| Some(cpu_ranges(list)?.last()?.1 + 1))?;
+    Ok(u32::try_from(numbers).expect("at most CPUS_MAX"))
+}
+
+const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
+
+fn possible<T>(read: impl FnOnce(&str) -> Option<T>) -> io::Result<T> {
+    let text = fs::read_to_string(POSSIBLE_CPUS).map_err(|e| at(e, POSSIBLE_CPUS))?;
+    read(text.trim_end()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{POSSIBLE_CPUS} holds {text:?}"))
+    })
 }
 
 /// Which network namespace it is.
@@ -73,16 +90,19 @@ pub fn network_namespace() -> io::Result<NetworkNamespace> {
 
 /// How many CPUs a list such as `0-3,8` names.
 fn count_cpus(list: &str) -> Option<NonZeroUsize> {
-    let mut count = 0_usize;
-    for part in list.split(',') {
+    NonZeroUsize::new(cpu_ranges(list)?.iter().map(|(first, last)| last - first + 1).sum())
+}
+
+/// The ranges of a list such as `0-3,8`, first and last, in their order.
+fn cpu_ranges(list: &str) -> Option<Vec<(usize, usize)>> {
+    let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        if first > last || last >= CPUS_MAX {
-            return None;
-        }
-        count += last - first + 1;
-    }
-    NonZeroUsize::new(count)
+        (first <= last && last < CPUS_MAX).then_some((first, last))
+    };
+    let mut ranges = list.split(',').map(range).collect::<Option<Vec<_>>>()?;
+    ranges.sort_unstable();
+    Some(ranges)
 }
 
 fn at(err: io::Error, path: &str) -> io::Error {

@@ -60,7 +60,7 @@ pub struct Map {
 }
 
 impl Map {
-    /// Create the map that `spec` describes.
+    /// Create the map that `spec` describes; one entry a CPU becomes as many as there are.
     ///
     /// # Errors
     ///
@@ -77,6 +77,11 @@ impl Map {
         };
         let name = kernel_name(&spec.name)
             .ok_or_else(|| MapError::Name { name: spec.name.clone(), limit: NAME_BYTES_MAX })?;
+        let spec = &if spec.is_entry_per_cpu() {
+            spec.for_cpus(host::cpu_numbers().map_err(|source| MapError::Cpus { source })?)
+        } else {
+            spec.clone()
+        };
         let cpus = if spec.kind.is_per_cpu() {
             host::possible_cpus().map_err(|source| MapError::Cpus { source })?.get()
         } else {
@@ -164,7 +169,7 @@ impl Map {
         Ok(Self { fd, spec, cpus: self.cpus, layout, batches: self.batches.clone() })
     }
 
-    /// What it was made from.
+    /// What it was made from, with the entries that it has on this machine.
     pub fn spec(&self) -> &MapSpec {
         &self.spec
     }
@@ -304,7 +309,8 @@ impl Map {
             | MapKind::PerCpuHash
             | MapKind::LruHash
             | MapKind::RingBuf
-            | MapKind::ProgArray => {
+            | MapKind::ProgArray
+            | MapKind::PerfEventArray => {
                 return Err(MapError::NotAnArray {
                     name: self.spec.name.clone(),
                     kind: self.spec.kind,

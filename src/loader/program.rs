@@ -247,6 +247,11 @@ impl Program {
         &self.maps
     }
 
+    /// Its map with this name, if it has one.
+    pub fn map_named(&self, name: &str) -> Option<&Map> {
+        self.maps.iter().find(|map| map.spec().name == name)
+    }
+
     /// The programs that it goes on in by tail calls, in order. They have no [`maps`](Self::maps) of
     /// their own.
     pub fn tails(&self) -> &[Self] {

@@ -35,6 +35,7 @@ impl World {
             Helper::GetSmpProcessorId => Ok(0),
             // The loop makes tail calls; what comes here is one through a register.
             Helper::TailCall => Err(self.not_available(helper)),
+            Helper::PerfEventOutput => self.perf_event_output(helper, args),
             Helper::RingbufOutput => self.ringbuf_output(helper, args),
             Helper::RingbufReserve => self.ringbuf_reserve(helper, args),
             Helper::RingbufSubmit => self.ringbuf_finish(helper, args, true),
@@ -58,7 +59,7 @@ impl World {
         }
     }
 
-    fn not_available(&self, helper: Helper) -> TrapReason {
+    pub(super) fn not_available(&self, helper: Helper) -> TrapReason {
         TrapReason::HelperNotAvailable { helper: helper.name(), context: self.fields.name() }
     }
 
@@ -209,7 +210,7 @@ pub(super) fn argument(helper: Helper, argument: u8, value: u64, what: &'static 
     TrapReason::HelperArgument { helper: helper.name(), argument, value, what }
 }
 
-fn context_argument(helper: Helper, value: u64) -> Result<(), TrapReason> {
+pub(super) fn context_argument(helper: Helper, value: u64) -> Result<(), TrapReason> {
     if value == address(region::CONTEXT, 0) {
         return Ok(());
     }

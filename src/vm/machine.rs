@@ -227,8 +227,8 @@ impl Machine {
         }
     }
 
-    /// Take the records that programs put into the ring buffer `map`, in order, as a reader does:
-    /// there is room for others then. Empty if it is no ring buffer.
+    /// Take the records that programs put into the ring buffer or perf event array `map`, in order, as
+    /// a reader does: there is room for others then. Empty if it is neither.
     pub fn take_records(&mut self, map: usize) -> Vec<Vec<u8>> {
         self.world.maps.get_mut(map).map(MapState::take_records).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Maps: array and per-CPU array (of one CPU), the hash kinds, program arrays; ring buffers are in
-//! [`ringbuf`](super::ringbuf).
+//! Maps: array and per-CPU array (of one CPU), the hash kinds, program arrays; ring buffers and perf
+//! event arrays are in [`ringbuf`](super::ringbuf).
 //!
 //! Return values follow `kernel/bpf/arraymap.c` and `hashtab.c`. Two differences remain. A hash
 //! value that is updated keeps its address, where the kernel puts the new value elsewhere; and a
@@ -30,6 +30,7 @@ pub(super) mod errno {
     pub(in crate::vm) const EFAULT: i64 = -14;
     pub(in crate::vm) const EEXIST: i64 = -17;
     pub(in crate::vm) const EINVAL: i64 = -22;
+    pub(in crate::vm) const ENOSPC: i64 = -28;
 }
 
 /// Bytes of a page, of which a ring buffer has whole ones.
@@ -120,7 +121,7 @@ pub(super) struct MapState {
     free: Vec<u64>,
     /// For a program array: index to number of the program.
     programs: BTreeMap<u32, usize>,
-    /// For a ring buffer.
+    /// For a ring buffer or a perf event array.
     pub(super) ring: Ring,
 }
 
@@ -138,7 +139,7 @@ fn keying(kind: MapKind) -> Keying {
         MapKind::Hash => Keying::Hash { lru: false, per_cpu: false },
         MapKind::PerCpuHash => Keying::Hash { lru: false, per_cpu: true },
         MapKind::LruHash => Keying::Hash { lru: true, per_cpu: false },
-        MapKind::RingBuf | MapKind::ProgArray => Keying::None,
+        MapKind::RingBuf | MapKind::ProgArray | MapKind::PerfEventArray => Keying::None,
     }
 }
 
@@ -151,13 +152,14 @@ pub(super) fn create(specs: &[MapSpec]) -> Result<(Vec<MapState>, Vec<Region>), 
     let mut regions = Vec::new();
     let mut total = 0_u64;
     for (map, spec) in specs.iter().enumerate() {
+        let spec = &spec.for_cpus(1);
         if let Some(what) = malformed(spec) {
             return Err(SetupError::MapSpec { map, name: spec.name.clone(), what });
         }
         let stride = u64::from(spec.value_bytes).next_multiple_of(8);
         let entry_bytes = match spec.kind {
             MapKind::RingBuf => 1,
-            MapKind::ProgArray => 0,
+            MapKind::ProgArray | MapKind::PerfEventArray => 0,
             MapKind::Array
             | MapKind::PerCpuArray
             | MapKind::Hash
@@ -177,7 +179,7 @@ pub(super) fn create(specs: &[MapSpec]) -> Result<(Vec<MapState>, Vec<Region>), 
             clock: 0,
             free: Vec::new(),
             programs: BTreeMap::new(),
-            ring: Ring::new(spec.entries_max),
+            ring: Ring::of(spec),
         });
         let value_bytes = spec.value_bytes.into();
         regions.push(match keying(spec.kind) {
@@ -221,7 +223,7 @@ impl MapState {
         self.used.clear();
         self.clock = 0;
         self.free.clear();
-        self.ring = Ring::new(self.spec.entries_max);
+        self.ring = Ring::of(&self.spec);
         match keying(self.spec.kind) {
             Keying::Index => values.clear(),
             Keying::Hash { .. } => *values = Region::blocks(values.block_bytes(), 0),
@@ -258,7 +260,7 @@ impl MapState {
         self.programs.get(&index).copied()
     }
 
-    /// The records of a ring buffer, which has room again.
+    /// The records of a ring buffer or perf buffer, which has room again.
     pub(super) fn take_records(&mut self) -> Vec<Vec<u8>> {
         self.ring.take()
     }

@@ -1,14 +1,17 @@
 //! Ring buffers (`kernel/bpf/ringbuf.c`): records in the order in which they were reserved, the
-//! kernel's arithmetic of what fits, and a reader that comes between two runs.
+//! kernel's arithmetic of what fits, and a reader that comes between two runs. And perf event arrays
+//! (`kernel/trace/bpf_trace.c`), on whose one CPU a buffer of [`PERF_BYTES`] is open; how the kernel
+//! wraps the records in it is not modelled.
 
 use super::{
-    helpers::argument,
+    context::Fields,
+    helpers::{argument, context_argument},
     machine::World,
     maps::errno,
     memory::{Access, address, narrow, region, split},
     trap::TrapReason,
 };
-use crate::assembler::{Helper, MapKind};
+use crate::assembler::{Helper, MapKind, MapSpec};
 
 /// `BPF_RB_NO_WAKEUP | BPF_RB_FORCE_WAKEUP`, which mean nothing without a waiting reader.
 const WAKEUP_FLAGS: u64 = 3;
@@ -16,6 +19,14 @@ const WAKEUP_FLAGS: u64 = 3;
 const HEADER_BYTES: u64 = 8;
 /// Most bytes of a record (`RINGBUF_MAX_RECORD_SZ`).
 const RECORD_BYTES_MAX: u64 = (u32::MAX / 4) as u64;
+
+/// Bytes of the perf buffer.
+const PERF_BYTES: u32 = 1 << 24;
+/// Which CPU's buffer (`BPF_F_INDEX_MASK`); all ones is the current one.
+const PERF_INDEX: u64 = 0xffff_ffff;
+/// Where in the flags the number of bytes of the packet stands (`BPF_F_CTXLEN_MASK`).
+const PERF_PACKET_SHIFT: u32 = 32;
+const PERF_PACKET_MAX: u64 = 0xf_ffff;
 
 /// What a ring buffer holds.
 #[derive(Clone, Debug)]
@@ -36,6 +47,20 @@ impl Ring {
     /// An empty one of this many bytes.
     pub(super) fn new(bytes: u32) -> Self {
         Self { bytes: bytes.into(), used: 0, records: Vec::new() }
+    }
+
+    /// An empty one for this map; for any that is neither kind of buffer it means nothing.
+    pub(super) fn of(spec: &MapSpec) -> Self {
+        match spec.kind {
+            MapKind::PerfEventArray => Self::new(PERF_BYTES),
+            MapKind::RingBuf
+            | MapKind::Array
+            | MapKind::PerCpuArray
+            | MapKind::Hash
+            | MapKind::PerCpuHash
+            | MapKind::LruHash
+            | MapKind::ProgArray => Self::new(spec.entries_max),
+        }
     }
 
     /// Room for a record of `length` bytes; its index.
@@ -101,6 +126,48 @@ impl World {
         let ring = &mut self.maps[map].ring;
         let Some(index) = ring.reserve(length) else { return Ok(errno::EAGAIN.cast_unsigned()) };
         ring.records[index] = Record::Submitted(bytes);
+        Ok(0)
+    }
+
+    /// `bpf_perf_event_output(ctx, perf_event_array, flags, data, size)`: `data`, and behind it as many
+    /// bytes of the packet as the flags ask for.
+    pub(super) fn perf_event_output(
+        &mut self,
+        helper: Helper,
+        args: [u64; 5],
+    ) -> Result<u64, TrapReason> {
+        match self.fields {
+            Fields::Xdp { .. } | Fields::Skb(_) => context_argument(helper, args[0])?,
+            Fields::Memory => return Err(self.not_available(helper)),
+        }
+        let (number, offset) = split(args[1]);
+        let map = narrow(offset);
+        match self.maps.get(map) {
+            Some(state) if number == region::MAPS && state.spec.kind == MapKind::PerfEventArray => {
+            }
+            _ => return Err(argument(helper, 2, args[1], "it is not a perf event array")),
+        }
+        let (flags, data, length) = (args[2], args[3], args[4]);
+        let mut bytes = match self.memory.bytes(data, length) {
+            Some(bytes) => bytes.to_vec(),
+            None => return Err(self.memory.refusal(Access::Read, data, length)),
+        };
+        let (index, packet) = (flags & PERF_INDEX, flags >> PERF_PACKET_SHIFT);
+        if packet > PERF_PACKET_MAX {
+            return Ok(errno::EINVAL.cast_unsigned());
+        }
+        let Some(packet) = self.memory.packet(0, packet) else {
+            return Ok(errno::EFAULT.cast_unsigned());
+        };
+        if index != PERF_INDEX && index != 0 {
+            return Ok(errno::E2BIG.cast_unsigned());
+        }
+        bytes.extend(packet);
+        let ring = &mut self.maps[map].ring;
+        let Some(at) = ring.reserve(bytes.len() as u64) else {
+            return Ok(errno::ENOSPC.cast_unsigned());
+        };
+        ring.records[at] = Record::Submitted(bytes);
         Ok(0)
     }
 

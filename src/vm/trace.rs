@@ -108,6 +108,7 @@ impl Step<'_> {
                 | Helper::RingbufReserve
                 | Helper::RingbufSubmit
                 | Helper::RingbufDiscard
+                | Helper::PerfEventOutput
                 | Helper::XdpGetBuffLen => return None,
             },
             Insn::Alu { .. }

@@ -19,7 +19,7 @@ mod sections;
 use std::collections::HashSet;
 
 use super::{
-    Contents, ProgramImage, ProgramKind,
+    Contents, MapKind, MapSpec, ProgramImage, ProgramKind,
     btf::{Member, Placed, ProgramTypes, TypeId, Writer, identifier},
 };
 use code::Code;
@@ -63,6 +63,12 @@ pub enum ElfError {
         /// Bytes that it holds.
         bytes: usize,
     },
+    /// Loaders make a perf event array as large as the machine needs it, but no other map.
+    #[error("map {name:?} has one entry for each CPU, which an object has no way to say")]
+    EntryPerCpu {
+        /// The map.
+        name: String,
+    },
     /// What fills a program array is said by relocations of data, which are not written here.
     #[error("{programs} programs joined by tail calls; an object of one program is written")]
     Tails {
@@ -105,6 +111,10 @@ pub const fn section_name(kind: ProgramKind, frags: bool) -> &'static str {
 pub fn write(image: &ProgramImage) -> Result<Vec<u8>, ElfError> {
     if let Some(Contents { map, bytes }) = image.contents().first() {
         return Err(ElfError::Contents { map: *map, bytes: bytes.len() });
+    }
+    let per_cpu = |map: &&MapSpec| map.is_entry_per_cpu() && map.kind != MapKind::PerfEventArray;
+    if let Some(map) = image.maps().iter().find(per_cpu) {
+        return Err(ElfError::EntryPerCpu { name: map.name.clone() });
     }
     if !image.tails().is_empty() {
         return Err(ElfError::Tails { programs: 1 + image.tails().len() });

@@ -125,7 +125,7 @@ fn errors_name_the_place_and_what_was_expected() {
         (".program x xdp frag",        1, 16, "expected the end of the line, found `frag`"),
         (".program x xdp\n.program y xdp", 2, 10, "a second .program: a text is one program"),
         (".map",                       1, 5,  "expected a name, in quotes if it has more than letters and digits, found the end of the line"),
-        (".map m arr",                 1, 8,  "expected a map type (array percpu_array hash percpu_hash lru_hash ringbuf prog_array), found `arr`"),
+        (".map m arr",                 1, 8,  "expected a map type (array percpu_array hash percpu_hash lru_hash ringbuf prog_array perf_event_array), found `arr`"),
         (".map m array key 4",         1, 19, "expected `value`, found the end of the line"),
         (".map m array key -4",        1, 18, "expected a number in 0..=4294967295, found -4"),
         (".map m array key 4 value 8 entries 1 flag 2", 1, 38, "expected `flags`, found `flag`"),

@@ -4,8 +4,10 @@
 //! Map 0, `counters`, is a per-CPU array of one [`Counters`]. Map 1, `hits`, is a per-CPU array of
 //! one [`Hit`] a pattern, in the order of [`Matcher::patterns`](super::ir::Matcher). Both hold
 //! native little-endian 64-bit numbers. A program with events sends a [`Record`](record::Record) of
-//! every matching frame through the map `events`. Further maps (scratch) hold no results.
+//! every matching frame through the map [`EVENTS_MAP`]. The map [`CONTROL_MAP`](control::CONTROL_MAP)
+//! goes the other way. Further maps (scratch) hold no results.
 
+pub mod control;
 pub mod record;
 
 use super::ir::Verdict;
@@ -14,6 +16,13 @@ use super::ir::Verdict;
 pub const COUNTERS_MAP: usize = 0;
 /// Index of the map of hits in the image.
 pub const HITS_MAP: usize = 1;
+
+/// Name of the map through which events come: a ring buffer, or a perf event array.
+pub const EVENTS_MAP: &str = "events";
+/// Name of the map in which each CPU puts its record together.
+pub const RECORD_MAP: &str = "record";
+/// Name of the map of what sources sent lately.
+pub const SOURCES_MAP: &str = "sources";
 
 /// A field of [`Counters`], by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -172,6 +172,14 @@ pub static RINGBUF: Feature =
     Feature::new("ringbuf", "ring buffers for events", (5, 8), Depends::Release, || {
         probes::creates(MapKind::RingBuf, 0, 0, 65_536)
     });
+/// Atomic operations with a result.
+pub static ATOMIC_FETCH: Feature = Feature::new(
+    "atomic_fetch",
+    "atomic operations that return the old value: limits that all CPUs share",
+    (5, 12),
+    Depends::Configuration,
+    || probes::loads(ProgramKind::SocketFilter, probes::atomic_fetch),
+);
 /// XDP by bpf_link.
 pub static XDP_LINK: Feature = Feature::new(
     "xdp_link",
@@ -259,7 +267,7 @@ pub static LSM: Feature = Feature::new(
 );
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 20] = [
+pub static ALL: [&Feature; 21] = [
     &ISA_V3,
     &ISA_V4,
     &BOUNDED_LOOPS,
@@ -270,6 +278,7 @@ pub static ALL: [&Feature; 20] = [
     &XDP_LINK,
     &TAIL_CALLS,
     &RINGBUF,
+    &ATOMIC_FETCH,
     &BATCH,
     &BATCH_PER_CPU,
     &TEST_RUN_XDP,
@@ -353,6 +362,8 @@ pub fn target() -> Result<Target, ProbeError> {
         xdp_frags: XDP_FRAGS.support().is_yes(),
         perfmon: PERFMON.support().is_yes(),
         tail_calls: TAIL_CALLS.support().is_yes(),
+        ringbuf: RINGBUF.support().is_yes(),
+        atomic_fetch: ATOMIC_FETCH.support().is_yes(),
         slots_max: if bpf { newest.slots_max } else { 4096 },
     })
 }

@@ -10,7 +10,7 @@ use crate::{
         Alu, Assembler, Branch, Helper, Insn, Jmp, MapKind, MapSpec, ProgramImage, ProgramKind,
         Reg::{R0, R1, R2, R3, R4, R6, R10},
         Size, Target, Width,
-        insn::{Bits, Callee},
+        insn::{AtomicOp, Bits, Callee},
     },
     loader::{
         Capability, LoadError, LoadOptions, Map, MapError, NoTypes, Program, TestRunError, Values,
@@ -143,6 +143,13 @@ pub(super) fn xdp_frags(asm: &mut Assembler) {
     asm.emit(Alu::Add.imm(R3, -8));
     asm.emit(Alu::Mov.imm(R4, 8));
     asm.emit(Insn::call(Helper::XdpLoadBytes));
+}
+
+pub(super) fn atomic_fetch(asm: &mut Assembler) {
+    asm.emit(Size::DW.store_imm(R10, -8, 0));
+    asm.emit(Alu::Mov.imm(R2, 1));
+    let op = AtomicOp::Add { fetch: true };
+    asm.emit(Insn::Atomic { op, width: Width::W64, base: R10, off: -8, src: R2 });
 }
 
 /// The difference of two pointers is a number that says something about an address: allowed with

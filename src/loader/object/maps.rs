@@ -9,7 +9,7 @@ use super::{
     container::{Container, Place, Section, SymbolKind},
     types::{Types, u32_at},
 };
-use crate::assembler::{MapKind, MapSpec};
+use crate::assembler::{ENTRIES_PER_CPU, MapKind, MapSpec};
 
 /// Most maps of an object, and most members of the structure that describes one.
 const MAPS_MAX: usize = 1024;
@@ -66,6 +66,9 @@ impl<'a> ObjectMap<'a> {
         let Some(kind) = kind else {
             return unsupported(format!("maps of type {} are not made here", self.kind));
         };
+        if kind == MapKind::Array && self.entries_max == ENTRIES_PER_CPU {
+            return unsupported("an array has one entry or more".to_owned());
+        }
         Ok(MapSpec {
             name: kernel_name(self.name),
             kind,

@@ -174,7 +174,8 @@ fn spec(name: &str, kind: MapKind) -> MapSpec {
 fn image(kind: ProgramKind, frags: bool) -> ProgramImage {
     let mut asm = Assembler::new("whole", kind);
     asm.set_frags(frags);
-    let maps: Vec<_> = MapKind::ALL.iter().map(|&kind| asm.map(spec(kind.name(), kind))).collect();
+    let maps = MapKind::ALL.iter().map(|&kind| asm.map(spec(&format!("map{}", kind.id()), kind)));
+    let maps: Vec<_> = maps.collect();
     let (called, taken, deep) = (asm.label(), asm.label(), asm.label());
     asm.origin(Origin::new(Phase::Entry, "all maps"));
     // Not in the order of the maps.

@@ -215,7 +215,7 @@ fn specs_that_no_kernel_takes_are_refused_by_name_and_size() {
     for bad in [
         spec(MapKind::Array, 8, 8, 1),
         spec(MapKind::Array, 4, 0, 1),
-        spec(MapKind::Array, 4, 8, 0),
+        spec(MapKind::PerCpuArray, 4, 8, 0),
         spec(MapKind::Hash, 0, 8, 1),
         spec(MapKind::Hash, 513, 8, 1),
     ] {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::Ending;
 use crate::dump::{DumpOptions, Form};
 use crate::failure::Failure;
-use crate::options::{MatcherOptions, TargetOption, TypeOption};
+use crate::options::{ControlOptions, MatcherOptions, TargetOption, TypeOption};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     target: TargetOption,
     #[command(flatten)]
     kind: TypeOption,
+    #[command(flatten)]
+    controls: ControlOptions,
     /// In which form, listing if nothing says it; --json means json
     #[arg(long, value_enum, value_name = "FORM")]
     emit: Option<Form>,
@@ -45,7 +47,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let entry = options.kind.entry();
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = options.target.compile(&matcher, entry, &target, output)?;
+    let compiler = options.controls.apply(options.target.compiler());
+    let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
 
     options.dump.write(&compiled.image, form, beside_the_image(&compiled, &target), output)?;
     Ok(Ending::Done)

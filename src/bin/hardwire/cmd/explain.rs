@@ -19,7 +19,7 @@ use super::compile::{cost_as_json, plan_as_json};
 use crate::Ending;
 use crate::dump::maps_as_json;
 use crate::failure::Failure;
-use crate::options::{MatcherOptions, Named, TargetOption, TypeOption};
+use crate::options::{ControlOptions, MatcherOptions, Named, TargetOption, TypeOption};
 use crate::output::{Output, Paint, grouped};
 
 const EXAMPLES: &str = "\
@@ -58,6 +58,8 @@ pub(crate) struct Options {
     target: TargetOption,
     #[command(flatten)]
     kind: TypeOption,
+    #[command(flatten)]
+    controls: ControlOptions,
     /// Only this stage
     #[arg(long, value_enum)]
     stage: Option<Stage>,
@@ -76,7 +78,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let entry = options.kind.entry();
     let (matcher, named) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = options.target.compile(&matcher, entry, &target, output)?;
+    let compiler = options.controls.apply(options.target.compiler());
+    let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
     let story = Story { named: &named, matcher: &matcher, target: &target, compiled: &compiled };
 
     let stages = [
@@ -247,13 +250,12 @@ impl Story<'_> {
             let _ = writeln!(text, "  slots by part: {}", parts.join(", "));
         }
         for map in self.compiled.image.maps() {
-            let entries = if map.entries_max == 1 { "entry" } else { "entries" };
             let _ = writeln!(
                 text,
-                "  map {}: {}, {} {entries} of {} bytes",
+                "  map {}: {}, {} of {} bytes",
                 map.name,
                 map.kind.name(),
-                map.entries_max,
+                map.entries_text(),
                 map.value_bytes
             );
         }

@@ -99,7 +99,23 @@ impl TargetOption {
         target: &Target,
         output: &Output,
     ) -> Result<Compiled, Problem> {
-        let compile = || compiler::compile(matcher, entry, target, &self.compiler());
+        self.compile_with(&self.compiler(), matcher, entry, target, output)
+    }
+
+    /// Compile with `options`, which [`compiler`](Self::compiler) made and others changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`compile`](Self::compile).
+    pub(crate) fn compile_with(
+        &self,
+        options: &compiler::Options,
+        matcher: &Matcher,
+        entry: Entry,
+        target: &Target,
+        output: &Output,
+    ) -> Result<Compiled, Problem> {
+        let compile = || compiler::compile(matcher, entry, target, options);
         let compiled = output.busy(&compiling(matcher), compile);
         compiled.map_err(|error| Problem::of_compilation(&error))
     }

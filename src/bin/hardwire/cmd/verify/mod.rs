@@ -14,7 +14,7 @@ use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 use super::asm::assemble;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, TargetOption, TypeWord, source};
+use crate::options::{ControlOptions, MatcherOptions, TargetOption, TypeWord, source};
 use crate::output::{Output, grouped};
 
 const EXAMPLES: &str = "\
@@ -52,6 +52,8 @@ pub(crate) struct Options {
     /// What kind of program, xdp if nothing says it: a text may (.program), and an object's section
     #[arg(long = "type", value_enum, value_name = "TYPE")]
     entry: Option<TypeWord>,
+    #[command(flatten)]
+    controls: ControlOptions,
     /// A program as text, as `hardwire asm` takes it, instead of patterns; - is standard input
     #[arg(long, value_name = "FILE", conflicts_with_all = OF_PATTERNS)]
     asm: Option<PathBuf>,
@@ -72,7 +74,7 @@ pub(crate) struct Options {
 }
 
 /// Options that are about patterns, by clap's names.
-const OF_PATTERNS: [&str; 13] = [
+const OF_PATTERNS: [&str; 16] = [
     "literal",
     "hex",
     "regex",
@@ -86,6 +88,9 @@ const OF_PATTERNS: [&str; 13] = [
     "on_miss",
     "out_of_scope",
     "version",
+    "events",
+    "dry_run",
+    "limit_pps",
 ];
 
 /// A program to verify, and how it came about.
@@ -119,7 +124,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<Subject, Failure> {
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
-    let compiled = options.target.compile(&matcher, entry, &target, output)?;
+    let compiler = options.controls.apply(options.target.compiler());
+    let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
     foresee(&compiled, output);
     let plans = compiled.programs().map(|part| part.plan.clone()).collect();
     Ok(Subject { image: compiled.image, plans })
