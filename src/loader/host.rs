@@ -56,6 +56,22 @@ pub fn cpu_numbers() -> io::Result<u32> {
     Ok(u32::try_from(numbers).expect("at most CPUS_MAX"))
 }
 
+/// The numbers of the CPUs that run now, ascending.
+///
+/// # Errors
+///
+/// As [`possible_cpus`].
+pub fn online_cpus() -> io::Result<Vec<u32>> {
+    const PATH: &str = "/sys/devices/system/cpu/online";
+    let text = fs::read_to_string(PATH).map_err(|e| at(e, PATH))?;
+    let numbers = cpu_ranges(text.trim_end()).map(|ranges| {
+        let numbers = ranges.into_iter().flat_map(|(first, last)| first..=last);
+        numbers.map(|cpu| u32::try_from(cpu).expect("at most CPUS_MAX")).collect()
+    });
+    numbers
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("{PATH} holds {text:?}")))
+}
+
 const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
 
 fn possible<T>(read: impl FnOnce(&str) -> Option<T>) -> io::Result<T> {

@@ -45,6 +45,8 @@ const LINK_HEADER_BYTES: usize = 16;
 pub(crate) struct LinkHeader {
     /// `AF_UNSPEC`, or the family that the message is about (a bridge port, for instance).
     pub(crate) family: u8,
+    /// `ARPHRD_*`; ignored in requests.
+    pub(crate) hardware: u16,
     /// The interface; 0 if it has no index yet.
     pub(crate) index: u32,
     /// `IFF_*`.
@@ -80,9 +82,10 @@ impl LinkHeader {
             let left = payload.len();
             return Err(Malformed::Header { at: 0, needed: LINK_HEADER_BYTES, left });
         };
-        let [family, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
+        let [family, _, h0, h1, i0, i1, i2, i3, f0, f1, f2, f3, c0, c1, c2, c3] = *header;
         let header = Self {
             family,
+            hardware: u16::from_ne_bytes([h0, h1]),
             index: u32::from_ne_bytes([i0, i1, i2, i3]),
             flags: u32::from_ne_bytes([f0, f1, f2, f3]),
             change: u32::from_ne_bytes([c0, c1, c2, c3]),
@@ -102,6 +105,9 @@ pub struct Link {
     pub mtu: u32,
     /// `IFF_*`; see [`is_up`](Self::is_up) and the like.
     pub flags: u32,
+    /// What its frames begin with, a number `ARPHRD_*` (`linux/if_arp.h`): 1 Ethernet, 772 loopback,
+    /// 65,534 nothing in front of IP.
+    pub hardware: u16,
     /// What made it: "veth", "bridge"; `None` for loopback and most hardware.
     pub kind: Option<String>,
     /// Hardware address: 6 bytes for Ethernet and loopback, other sizes or none elsewhere.
@@ -180,6 +186,7 @@ impl Link {
             name: String::new(),
             mtu: 0,
             flags: header.flags,
+            hardware: header.hardware,
             kind: None,
             address: Vec::new(),
             peer_index: None,
@@ -343,7 +350,7 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn a_link_header_has_the_layout_of_ifinfomsg() {
-        let header = LinkHeader { family: 1, index: 2, flags: 3, change: 4 };
+        let header = LinkHeader { family: 1, hardware: 0, index: 2, flags: 3, change: 4 };
         assert_eq!(header.encode(), [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
         assert_eq!(LinkHeader::decode(&header.encode()).expect("whole").0, header);
     }

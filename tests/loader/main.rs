@@ -13,6 +13,7 @@ use hardwire::{
 mod bad;
 #[path = "../support/confined.rs"]
 mod confined;
+mod events;
 mod links;
 mod logs;
 mod maps;

@@ -57,6 +57,16 @@ pub enum LinkError {
     /// The pin of a link could not be made or opened.
     #[error(transparent)]
     Pin(PinError),
+    /// A packet socket.
+    #[error("cannot {action} {interface} with a packet socket: {}", describe(cause))]
+    Packet {
+        /// What was tried: `bind to`.
+        action: &'static str,
+        /// The interface.
+        interface: String,
+        /// What the kernel answered.
+        cause: io::Error,
+    },
     /// A socket filter.
     #[error("cannot {action} a socket filter: {}", describe(cause))]
     Socket {
@@ -102,7 +112,9 @@ impl LinkError {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Netlink { error, .. } => error.errno(),
-            Self::BpfLink { cause, .. } | Self::Socket { cause, .. } => cause.raw_os_error(),
+            Self::BpfLink { cause, .. }
+            | Self::Socket { cause, .. }
+            | Self::Packet { cause, .. } => cause.raw_os_error(),
             Self::Program { source, .. } => source.raw_os_error(),
             Self::Pin(error) => error.source.raw_os_error(),
             Self::StillAttached { .. } => None,
@@ -116,7 +128,8 @@ impl LinkError {
             Self::StillAttached { .. }
             | Self::Program { .. }
             | Self::Pin(_)
-            | Self::Socket { .. } => None,
+            | Self::Socket { .. }
+            | Self::Packet { .. } => None,
         }
     }
 
@@ -141,6 +154,17 @@ impl LinkError {
                 _ => None,
             },
             Self::Pin(error) => error.hint().map(str::to_owned),
+            Self::Packet { cause, .. } => match cause.raw_os_error()? {
+                libc::EPERM => {
+                    let rights = [Capability::NetRaw, Capability::Bpf];
+                    Some(format!("run as root, or `{}`", setcap(&rights)))
+                }
+                libc::ENOPROTOOPT => Some("it takes Linux 4.20".to_owned()),
+                libc::EAFNOSUPPORT => {
+                    Some("this kernel was built without CONFIG_PACKET, or lacks its module".into())
+                }
+                _ => None,
+            },
             Self::StillAttached { .. } | Self::Program { .. } => None,
         }
     }

@@ -5,18 +5,21 @@
 //! | [`XdpNetlink`] | rtnetlink, any kernel | it **stays**, unless the guard was dropped |
 //! | [`XdpLink`] | a bpf_link, Linux 5.9 | it goes with the last descriptor |
 //! | [`socket`] | `SO_ATTACH_BPF` | it goes with the socket |
+//! | [`PacketSocket`] | the same, on a socket of its own that sees an interface | it goes with the socket |
 //!
 //! A guard detaches when it is dropped, and then nobody hears of a failure; `detach` does the same
 //! and reports. Nothing here takes the place of a program that it was not told to replace.
 
 pub mod any;
 mod error;
+mod packet;
 pub mod socket;
 mod xdp_link;
 mod xdp_netlink;
 
 pub use any::LinkInfo;
 pub use error::LinkError;
+pub use packet::{PacketOptions, PacketSocket};
 pub use xdp_link::{XdpLink, XdpLinkInfo};
 pub use xdp_netlink::{Detached, XdpNetlink};
 
