@@ -11,6 +11,8 @@ mod failure;
 mod frame;
 mod options;
 mod output;
+#[allow(dead_code, reason = "the verbs that receive events take its parts one by one")]
+mod show;
 mod totals;
 
 use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser};

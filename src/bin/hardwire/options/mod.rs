@@ -3,10 +3,12 @@
 pub(crate) mod controls;
 pub(crate) mod patterns;
 pub(crate) mod question;
+pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod target;
 
 pub(crate) use controls::ControlOptions;
 pub(crate) use patterns::{Named, PatternOptions};
 pub(crate) use question::{MatcherOptions, NO_PATTERNS, ReportWord, ScopeWord};
+pub(crate) use show::ShowOptions;
 pub(crate) use target::{TargetOption, TypeOption, TypeWord, compiling};

@@ -84,7 +84,7 @@ fn read(text: &[u8]) -> Result<(Text, Ast), CompileError> {
 }
 
 /// The positions of `hir`, with counted repetitions written out.
-pub(crate) fn positions(hir: &Hir) -> usize {
+pub fn positions(hir: &Hir) -> usize {
     match hir.kind() {
         HirKind::Empty => 0,
         HirKind::Literal(literal) => literal.0.len(),
