@@ -153,6 +153,7 @@ fn name(entry: Entry) -> &'static str {
     match entry {
         Entry::Xdp => "XDP",
         Entry::SocketFilter => "socket filter",
+        Entry::Tc(_) => "tc",
     }
 }
 

@@ -85,6 +85,16 @@ pub enum CompileError {
         /// [`PATTERNS_MAX`](super::ir::PATTERNS_MAX).
         limit: usize,
     },
+    /// A verdict that means nothing where the program runs.
+    #[error("verdict {verdict} on {entry}: {why}")]
+    Verdict {
+        /// Its word.
+        verdict: &'static str,
+        /// [`Entry::name`](super::Entry::name).
+        entry: &'static str,
+        /// What would happen.
+        why: &'static str,
+    },
     /// The chosen strategy does not fit the target's program size limit.
     #[error("the program needs {needed} slots; the target allows {limit}")]
     ProgramTooLarge {
@@ -166,6 +176,7 @@ impl CompileError {
             | Self::TooLong { .. }
             | Self::TooManyPositions { .. }
             | Self::TooManyPatterns { .. }
+            | Self::Verdict { .. }
             | Self::ProgramTooLarge { .. }
             | Self::TooManyPrograms { .. }
             | Self::Strategy { .. }
@@ -185,6 +196,7 @@ impl CompileError {
             Self::TooLong { .. } => Some("search for a part of it that is rare enough"),
             Self::TooManyPositions { .. } => Some("repeat fewer times, or write {3,} for {3,9999}"),
             Self::TooManyPatterns { .. } => Some("split the set over several programs"),
+            Self::Verdict { .. } => Some("pass lets it go, redirect:IFACE sends it elsewhere"),
             Self::ProgramTooLarge { .. } => Some("split the set over several programs"),
             Self::TooManyPrograms { .. } => Some(
                 "search for fewer or shorter patterns at once, or run the rest as programs of their own",

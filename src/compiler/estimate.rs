@@ -384,21 +384,21 @@ pub(super) fn counted(
     let reach = match entry {
         Entry::Xdp => gate::COUNTED_BYTES,
         // The first one is come to in two ways.
-        Entry::SocketFilter => (gate::COUNTED_WINDOWS + 1) * WINDOW_BYTES,
+        Entry::SocketFilter | Entry::Tc(_) => (gate::COUNTED_WINDOWS + 1) * WINDOW_BYTES,
     };
     let reach = u64::from(reach.unsigned_abs());
     let conditions = gate::counted_cost(gates, &lowered.counts, reach);
     let base = match entry {
         _ if searched(lowered).next().is_none() => 1_000,
         Entry::Xdp => 1_000,
-        Entry::SocketFilter => 85_000,
+        Entry::SocketFilter | Entry::Tc(_) => 85_000,
     };
     let one = |pattern: &Needle| {
         let (two_pieces, more_each) = match (entry, pattern.ignore_case) {
             (Entry::Xdp, false) => (195_000, 70_000),
             (Entry::Xdp, true) => (207_000, 121_000),
-            (Entry::SocketFilter, false) => (257_000, 98_000),
-            (Entry::SocketFilter, true) => (270_000, 208_000),
+            (Entry::SocketFilter | Entry::Tc(_), false) => (257_000, 98_000),
+            (Entry::SocketFilter | Entry::Tc(_), true) => (270_000, 208_000),
         };
         two_pieces + more_each * (pattern.bytes.len().div_ceil(8).saturating_sub(2) as u64)
     };

@@ -11,6 +11,7 @@ pub mod automaton;
 pub mod byte_rank;
 pub mod chain;
 mod codegen;
+pub mod entry;
 pub mod error;
 pub mod estimate;
 pub mod event;
@@ -35,20 +36,12 @@ pub mod strategy;
 use crate::assembler::{ProgramImage, Target};
 
 pub use chain::Piece;
+pub use entry::Entry;
 pub use error::CompileError;
 pub use estimate::Estimate;
 pub use lower::Lowered;
 pub use plan::Plan;
 pub use strategy::Strategy;
-
-/// Where the program will run: what it gets and what it returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Entry {
-    /// XDP: sees the frame before the stack does, returns a verdict.
-    Xdp,
-    /// A socket filter: sees what the socket is about to receive, keeps it or drops it.
-    SocketFilter,
-}
 
 /// What is generated besides the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +57,8 @@ pub struct Options {
     /// ([`Control::limit_pps`](event::control::Control::limit_pps)). Has controls, too. Frames without
     /// an IP address get the verdict as ever; a socket filter has no verdicts to limit.
     pub source_limit: bool,
-    /// Search the fragments of multi-buffer frames too, where the target has them.
+    /// Search the fragments of multi-buffer frames too, where the target has them. For XDP; socket buffers
+    /// are always searched whole.
     pub fragments: bool,
     /// How to search; `None` lets the plan choose.
     pub strategy: Option<Strategy>,
@@ -164,13 +158,15 @@ impl Compiled {
 ///
 /// # Errors
 ///
-/// Patterns past the limits of [`ir`], or more than this target can hold.
+/// Patterns past the limits of [`ir`], or more than this target can hold; a verdict that means nothing
+/// at this entry.
 pub fn compile(
     matcher: &ir::Matcher,
     entry: Entry,
     target: &Target,
     options: &Options,
 ) -> Result<Compiled, CompileError> {
+    entry.check(&matcher.verdicts)?;
     if matcher.patterns.len() > ir::PATTERNS_MAX {
         return Err(CompileError::TooManyPatterns {
             patterns: matcher.patterns.len(),
@@ -233,6 +229,7 @@ mod tests {
             ("linear part only", Entry::Xdp, &newest, false, false),
             ("no such frames", Entry::Xdp, &old, true, false),
             ("a socket filter", Entry::SocketFilter, &newest, true, false),
+            ("a classifier", Entry::Tc(event::record::Direction::Ingress), &newest, true, false),
         ] {
             let options = Options { fragments, ..Options::default() };
             let compiled = compile(&matcher, entry, target, &options).expect("compiles");

@@ -200,7 +200,9 @@ pub fn choose(
             // Scanning fragments in counted loops would cost the verifier a million instructions.
             Access::Direct { rest: target.xdp_frags && target.may_goto && options.fragments }
         }
-        Entry::Xdp => Access::Windows,
+        // In counted loops windows reach further than the linear part, which often has no payload.
+        Entry::Tc(_) if target.perfmon && target.may_goto => Access::Direct { rest: true },
+        Entry::Xdp | Entry::Tc(_) => Access::Windows,
     };
     if access == (Access::Direct { rest: false }) && !target.perfmon {
         return Err(CompileError::Target {

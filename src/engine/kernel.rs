@@ -105,6 +105,14 @@ impl Engine for Kernel<'_> {
                 }
                 input
             }
+            Entry::Tc(_) => {
+                // An Ethernet header alone is no packet to `bpf_prog_test_run_skb()`.
+                let limit = test_run::PACKET_BYTES_MIN + 1;
+                if input.len() < limit {
+                    return Err(EngineError::TooShort { bytes: input.len(), limit });
+                }
+                input
+            }
             Entry::SocketFilter => {
                 behind = [&[0; STRIPPED_BYTES], input].concat();
                 &behind

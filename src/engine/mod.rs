@@ -62,7 +62,7 @@ impl Engine for Reference<'_> {
     fn answer(&mut self, input: &[u8]) -> Result<Outcome, EngineError> {
         let hook = match self.entry {
             Entry::Xdp => Hook::Xdp,
-            Entry::SocketFilter => Hook::Skb { vlan_tag: false },
+            Entry::SocketFilter | Entry::Tc(_) => Hook::Skb { vlan_tag: false },
         };
         let mut outcome = self.obvious.search(input, hook);
         if self.entry == Entry::SocketFilter {
@@ -121,9 +121,11 @@ fn outcome(
     let verdict = match entry {
         Entry::SocketFilter if returned == 0 => Verdict::Drop,
         Entry::SocketFilter => Verdict::Pass,
-        Entry::Xdp => [verdicts.on_match, verdicts.on_miss, verdicts.out_of_scope]
+        // Several verdicts return one number there, so the counters decide between them.
+        Entry::Xdp | Entry::Tc(_) => [verdicts.on_match, verdicts.on_miss, verdicts.out_of_scope]
             .into_iter()
-            .find(|v| v.xdp_action().unsigned_abs() == returned)
+            .filter(|v| entry == Entry::Xdp || one(Counter::of_verdict(*v)))
+            .find(|v| entry.returned(*v).cast_unsigned() == returned)
             .ok_or(EngineError::Returned { returned })?,
     };
     Ok(Outcome {

@@ -8,7 +8,7 @@ use crate::{
         event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit},
         ir::{Match, Matcher, Outcome, Pattern},
     },
-    vm::{Context, Machine, SkbFields},
+    vm::{Context, Machine, SkbFields, SkbHook},
 };
 
 /// A program in the vm.
@@ -36,12 +36,13 @@ impl<'a> Vm<'a> {
             return Err(EngineError::NoCounters);
         }
         // A program that takes no fragments is only ever given frames in one piece.
+        // So does BPF_PROG_TEST_RUN give them to a classifier.
         let linear_bytes = if image.frags() { TEST_RUN_LINEAR_BYTES } else { usize::MAX };
         let machine = Machine::new(image)?;
         Ok(Self { matcher, entry, machine, before: Counters::default(), linear_bytes })
     }
 
-    /// Give XDP programs frames whose linear part has this many bytes.
+    /// Give XDP programs and classifiers frames whose linear part has this many bytes.
     pub fn set_linear_bytes(&mut self, bytes: usize) {
         self.linear_bytes = bytes;
     }
@@ -79,6 +80,11 @@ impl Engine for Vm<'_> {
         let context = match self.entry {
             Entry::Xdp => Context::xdp(input, self.linear_bytes, 1),
             Entry::SocketFilter => Context::skb(input, input.len(), SkbFields::default()),
+            Entry::Tc(_) => {
+                let fields =
+                    SkbFields { hook: SkbHook::SchedCls, ifindex: 1, ..SkbFields::default() };
+                Context::skb(input, self.linear_bytes, fields)
+            }
         };
         let returned = self.machine.run(context)?;
         let after = self.counters()?;

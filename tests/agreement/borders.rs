@@ -11,7 +11,7 @@ use hardwire::{
 };
 
 use super::support::{
-    Side, counted_loops, kernel_tests, literal, matcher, tcp_frame, text, udp_frame,
+    Side, TC, counted_loops, kernel_tests, literal, matcher, tcp_frame, text, udp_frame,
 };
 
 const NEEDLES: [&[u8]; 5] =
@@ -30,6 +30,8 @@ fn a_hit_at_every_offset_of_a_1500_byte_payload_is_found() {
         for (entry, target) in [
             (Entry::Xdp, Target::newest()),
             (Entry::SocketFilter, Target::newest()),
+            (TC, Target::newest()),
+            (TC, counted_loops()),
             (Entry::Xdp, counted_loops()),
         ] {
             let mut side = Side::new(&matcher, entry, &target);
@@ -50,7 +52,7 @@ fn a_hit_at_every_offset_of_a_1500_byte_payload_is_found() {
 fn a_hit_that_leaves_the_payload_is_none() {
     for needle in NEEDLES {
         let matcher = matcher(vec![literal(needle)], Scope::Payload, Report::All);
-        for entry in [Entry::Xdp, Entry::SocketFilter] {
+        for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
             let mut side = Side::new(&matcher, entry, &Target::newest());
             for len in (0..80).chain([200, 1400]) {
                 for inside in 0..=needle.len().min(len) {
@@ -164,7 +166,7 @@ fn near_misses_are_no_hits_and_hide_none() {
     for needle in NEEDLES {
         let mut miss = needle.to_vec();
         *miss.last_mut().expect("not empty") ^= 1;
-        for entry in [Entry::Xdp, Entry::SocketFilter] {
+        for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
             let matcher = matcher(vec![literal(needle)], Scope::Raw, Report::All);
             let mut side = Side::new(&matcher, entry, &Target::newest());
             let noise: Vec<u8> = miss.iter().copied().cycle().take(1400).collect();

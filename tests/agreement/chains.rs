@@ -17,7 +17,7 @@ use hardwire::{
 
 use crate::{
     expressions::expression,
-    support::{Side, kernel_tests, literal, matcher, text, udp_frame},
+    support::{Side, TC, kernel_tests, literal, matcher, text, udp_frame},
 };
 
 /// Literals of all lengths, in windows and with case ignored, and expressions of both kinds.
@@ -104,13 +104,15 @@ fn several_programs_find_what_one_finds() {
     for programs in [2, 3] {
         agree(9, programs, Entry::Xdp, &newest, 700);
         agree(9, programs, Entry::SocketFilter, &newest, 700);
+        agree(9, programs, TC, &newest, 700);
+        agree(9, programs, TC, &without_perfmon, 700);
         agree(9, programs, Entry::Xdp, &without_perfmon, 700);
     }
 }
 
 #[test]
 fn as_many_programs_as_there_may_be_find_what_one_finds() {
-    for entry in [Entry::Xdp, Entry::SocketFilter] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
         agree(34, 34, entry, &Target::newest(), 1400);
     }
 }
@@ -146,7 +148,7 @@ fn conditions_are_looked_at_once_and_noted_by_the_program_that_finds() {
     let body = Body::Frequency(condition);
     all.push(Pattern { id: 0, body, window: Window::default() });
     let matcher = matcher(all, Scope::Payload, Report::All);
-    for entry in [Entry::Xdp, Entry::SocketFilter] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
         let (compiled, options) = split(&matcher, entry, &Target::newest(), 3);
         assert_eq!(compiled.programs().map(|part| part.plan.gates.len()).sum::<usize>(), 1);
         let mut side = Side::with_options(&matcher, entry, &Target::newest(), &options);

@@ -11,7 +11,7 @@ use hardwire::{
 };
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::support::{Side, counted_loops, literal, matcher, tcp_frame, text};
+use super::support::{Side, TC, counted_loops, literal, matcher, tcp_frame, text};
 
 /// Expressions of every kind: with a literal at the front, inside, at the end, in branches; without one;
 /// anchored; with look-around on either side; finite; that match the empty string.
@@ -163,7 +163,7 @@ fn check_on(
     rounds: usize,
 ) -> bool {
     let mut ran = false;
-    for entry in [Entry::Xdp, Entry::SocketFilter] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
         for report in [Report::All, Report::First] {
             let scope = if report == Report::All { Scope::Payload } else { Scope::Raw };
             let matcher = matcher(patterns.to_vec(), scope, report);

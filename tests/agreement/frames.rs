@@ -8,7 +8,7 @@ use hardwire::{
     },
 };
 
-use super::support::{Side, counted_loops, literal, matcher, tcp_frame, udp_frame};
+use super::support::{Side, TC, counted_loops, literal, matcher, tcp_frame, udp_frame};
 
 /// Headers of every kind that the walk knows, each in front of a payload with the pattern.
 fn frames() -> Vec<(String, Vec<u8>)> {
@@ -101,8 +101,14 @@ fn every_header_is_walked_as_the_design_says_by_a_socket_filter() {
 }
 
 #[test]
+fn every_header_is_walked_as_the_design_says_by_a_classifier() {
+    every_frame(TC, &Target::newest());
+}
+
+#[test]
 fn every_header_is_walked_as_the_design_says_without_may_goto() {
     every_frame(Entry::Xdp, &counted_loops());
+    every_frame(TC, &counted_loops());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use hardwire::{
     engine::TEST_RUN_LINEAR_BYTES,
 };
 
-use super::support::{Side, counted_loops, literal, matcher, tcp_frame};
+use super::support::{Side, TC, counted_loops, literal, matcher, tcp_frame};
 
 fn condition(text: &str) -> Pattern {
     within(text, Window::default())
@@ -23,11 +23,12 @@ fn within(text: &str, window: Window) -> Pattern {
     Pattern { id: 0, body: Body::Frequency(condition), window }
 }
 
-fn ways() -> [(Entry, Target); 5] {
+fn ways() -> [(Entry, Target); 6] {
     let without_perfmon = Target { perfmon: false, ..Target::newest() };
     [
         (Entry::Xdp, Target::newest()),
         (Entry::SocketFilter, Target::newest()),
+        (TC, Target::newest()),
         (Entry::Xdp, counted_loops()),
         (Entry::SocketFilter, counted_loops()),
         (Entry::Xdp, without_perfmon),
@@ -259,7 +260,7 @@ fn a_window_of_the_scope_holds_what_counts() {
             for text in ["b>=4", "b<=3", "b>=4 in 8", "b>=4 in any 8", "b<=3 in any 8"] {
                 let pattern = within(text, Window { offset, depth });
                 let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
-                for entry in [Entry::Xdp, Entry::SocketFilter] {
+                for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
                     let mut side = Side::new(&matcher, entry, &Target::newest());
                     for len in [0, 1, 5, 39, 44, 49, 52, 80, 305, 350] {
                         for at in (0..len).step_by(if len > 60 { 9 } else { 1 }) {
@@ -336,7 +337,7 @@ fn of_frames_that_are_too_long_only_what_is_certain_is_said() {
     ] {
         for window in [Window::default(), Window { offset: 40, depth: Some(30_000) }] {
             let matcher = matcher(vec![within(text, window)], Scope::Raw, Report::All);
-            for entry in [Entry::Xdp, Entry::SocketFilter] {
+            for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
                 let mut side = Side::new(&matcher, entry, &Target::newest());
                 for len in [limit - 1, limit, limit + 1, limit + 3000] {
                     for places in [[50, 60], [50, 30_000], [50, limit - 2], [10, limit + 1]] {
@@ -359,7 +360,7 @@ fn as_many_terms_as_a_condition_may_have_load() {
     let term = |n: usize| format!("[{0}\\x{1:02x}-\\xf0]>=1 in any {2}", n % 10, n + 0x30, n + 9);
     let text: Vec<String> = (0..64).map(term).collect();
     let matcher = matcher(vec![condition(&text.join(", "))], Scope::Payload, Report::All);
-    for entry in [Entry::Xdp, Entry::SocketFilter] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
         let mut side = Side::new(&matcher, entry, &Target::newest());
         for payload in [&b""[..], b"0123456789", &[0xef; 300], &[0x2f; 300]] {
             side.check(&tcp_frame(payload), || payload.escape_ascii().to_string());

@@ -11,7 +11,7 @@ use hardwire::{
     },
 };
 
-use super::support::{Side, literal, matcher, tcp_frame};
+use super::support::{Side, TC, literal, matcher, tcp_frame};
 
 const SOURCE: &[u8] = b"union select all from information_schema.tables where 1=1";
 
@@ -57,7 +57,7 @@ fn a_literal_among_its_own_pieces_is_found_wherever_it_stands() {
             looked_for += usize::from(find(&needle(&pattern)).is_some());
             let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
             let hit = if ignore_case { swap_case(&bytes) } else { bytes.clone() };
-            for entry in [Entry::Xdp, Entry::SocketFilter] {
+            for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
                 let mut side = Side::new(&matcher, entry, &Target::newest());
                 for (seed, len) in [(1, 600), (2, 239), (3, 262), (4, 900)] {
                     let noise = pieces(&bytes, len, seed);
@@ -87,9 +87,12 @@ fn looks_keep_to_the_window_of_the_pattern() {
         let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
         let newest = Target::newest();
         let windows_alone = Target { perfmon: false, ..newest.clone() };
-        for (entry, target) in
-            [(Entry::Xdp, &newest), (Entry::Xdp, &windows_alone), (Entry::SocketFilter, &newest)]
-        {
+        for (entry, target) in [
+            (Entry::Xdp, &newest),
+            (Entry::Xdp, &windows_alone),
+            (Entry::SocketFilter, &newest),
+            (TC, &newest),
+        ] {
             let mut side = Side::new(&matcher, entry, target);
             for at in 0..700 - bytes.len() {
                 let near = at % 7 == 0

@@ -8,7 +8,7 @@ use hardwire::{
     },
 };
 
-use super::support::{Side, counted_loops, literal, matcher, tcp_frame, text};
+use super::support::{Side, TC, counted_loops, literal, matcher, tcp_frame, text};
 
 /// Numbers that look random and are always the same (`splitmix64`).
 struct Numbers(u64);
@@ -79,7 +79,7 @@ fn sides<'a>(matcher: &'a Matcher, options: &Options) -> Vec<Side<'a>> {
 }
 
 fn sides_on<'a>(target: &Target, matcher: &'a Matcher, options: &Options) -> Vec<Side<'a>> {
-    [Entry::Xdp, Entry::SocketFilter]
+    [Entry::Xdp, Entry::SocketFilter, TC]
         .map(|entry| Side::with_options(matcher, entry, target, options))
         .into()
 }

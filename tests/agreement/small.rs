@@ -8,7 +8,7 @@ use hardwire::{
     },
 };
 
-use super::support::{Side, counted_loops, literal, matcher, udp_frame};
+use super::support::{Side, TC, counted_loops, literal, matcher, udp_frame};
 
 /// Every string over `alphabet` of at most `max_len` bytes, shortest first.
 fn strings(alphabet: &[u8], max_len: usize) -> Vec<Vec<u8>> {
@@ -36,14 +36,14 @@ fn every_needle(entry: Entry, target: &Target) {
     for (number, needle) in needles().into_iter().enumerate() {
         let report = if number % 2 == 0 { Report::First } else { Report::All };
         let scope = match entry {
-            Entry::Xdp => Scope::Payload,
+            Entry::Xdp | Entry::Tc(_) => Scope::Payload,
             Entry::SocketFilter => Scope::Raw,
         };
         let matcher = matcher(vec![literal(needle.clone())], scope, report);
         let mut side = Side::new(&matcher, entry, target);
         for haystack in &haystacks {
             let input = match entry {
-                Entry::Xdp => udp_frame(haystack),
+                Entry::Xdp | Entry::Tc(_) => udp_frame(haystack),
                 Entry::SocketFilter => haystack.clone(),
             };
             side.check(&input, || {
@@ -64,6 +64,11 @@ fn every_small_needle_in_every_small_haystack_through_a_socket_filter() {
 }
 
 #[test]
+fn every_small_needle_in_every_small_haystack_through_a_classifier() {
+    every_needle(TC, &Target::newest());
+}
+
+#[test]
 fn every_small_needle_in_every_small_haystack_with_counted_loops() {
     every_needle(Entry::Xdp, &counted_loops());
     every_needle(Entry::SocketFilter, &counted_loops());
@@ -71,14 +76,14 @@ fn every_small_needle_in_every_small_haystack_with_counted_loops() {
 
 #[test]
 fn all_small_needles_at_once_are_found_exactly() {
-    for entry in [Entry::Xdp, Entry::SocketFilter] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
         for report in [Report::All, Report::First] {
-            let scope = if entry == Entry::Xdp { Scope::Payload } else { Scope::Raw };
+            let scope = if entry == Entry::SocketFilter { Scope::Raw } else { Scope::Payload };
             let matcher = matcher(needles().into_iter().map(literal).collect(), scope, report);
             let mut side = Side::new(&matcher, entry, &Target::newest());
             for haystack in strings(b"ab", 7) {
                 let input = match entry {
-                    Entry::Xdp => udp_frame(&haystack),
+                    Entry::Xdp | Entry::Tc(_) => udp_frame(&haystack),
                     Entry::SocketFilter => haystack.clone(),
                 };
                 side.check(&input, || haystack.escape_ascii().to_string());

@@ -4,6 +4,7 @@ use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
         self, Entry, Options,
+        event::record::Direction,
         ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
     engine::{Engine, EngineError, Kernel, Reference, Vm, difference},
@@ -11,6 +12,9 @@ use hardwire::{
 };
 
 pub(crate) use crate::wire::tcp_frame;
+
+/// What a classifier gets is the same in both directions.
+pub(crate) const TC: Entry = Entry::Tc(Direction::Ingress);
 
 /// A plain literal; ids are given by [`matcher`].
 pub(crate) fn literal(bytes: impl Into<Vec<u8>>) -> Pattern {

@@ -13,14 +13,14 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 
-use super::support::{Side, literal, matcher, tcp_frame};
+use super::support::{Side, TC, literal, matcher, tcp_frame};
 
 #[test]
 fn case_is_ignored_for_letters_and_for_nothing_else() {
     for needle in ["GET /Admin", "a", "{[@`", "Zz09-long-Literal-of-Many-Bytes", "aB3"] {
         let pattern = literal(needle).ignoring_case(true);
         let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
-        for entry in [Entry::Xdp, Entry::SocketFilter] {
+        for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
             let mut side = Side::new(&matcher, entry, &Target::newest());
             for at in [0, 1, 31, 32, 127, 128, 130, 400 - needle.len()] {
                 for change in 0..4 {
@@ -48,7 +48,7 @@ fn a_window_holds_whole_occurrences_only() {
             let mut pattern = literal(*needle);
             pattern.window = Window { offset, depth };
             let matcher = matcher(vec![pattern], Scope::Payload, Report::All);
-            for entry in [Entry::Xdp, Entry::SocketFilter] {
+            for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
                 let mut side = Side::new(&matcher, entry, &Target::newest());
                 for len in [0, 6, 47, 300] {
                     for at in (0..usize::saturating_sub(len + 1, needle.len())).step_by(1) {
@@ -70,7 +70,7 @@ fn a_window_beyond_every_frame_is_never_hit() {
     pattern.window = Window { offset: u32::MAX, depth: Some(u32::MAX) };
     for count in [1, 9] {
         let matcher = matcher(vec![pattern.clone(); count], Scope::Raw, Report::All);
-        for entry in [Entry::Xdp, Entry::SocketFilter] {
+        for entry in [Entry::Xdp, Entry::SocketFilter, TC] {
             let mut side = Side::new(&matcher, entry, &Target::newest());
             side.check(&[b'x'; 300], || format!("{count} patterns"));
         }
@@ -103,6 +103,7 @@ fn random_sets_agree() {
         let matcher = matcher(set.clone(), scope, report);
         let xdp = &mut Side::new(&matcher, Entry::Xdp, &Target::newest());
         let socket = &mut Side::new(&matcher, Entry::SocketFilter, &Target::newest());
+        let tc = &mut Side::new(&matcher, TC, &Target::newest());
         let payloads = (
             prop::collection::vec(prop::sample::select(b"abAB.".to_vec()), 0..500),
             prop::collection::vec((any::<prop::sample::Index>(), 0usize..500, any::<bool>()), 0..4),
@@ -119,7 +120,7 @@ fn random_sets_agree() {
                 }
             }
             let frame = tcp_frame(&payload);
-            for side in [&mut *xdp, &mut *socket] {
+            for side in [&mut *xdp, &mut *socket, &mut *tc] {
                 side.check(&frame, || format!("{set:?} in {}", payload.escape_ascii()));
             }
         }

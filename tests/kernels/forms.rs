@@ -8,6 +8,7 @@ use hardwire::{
     assembler::{KernelVersion, ProgramImage, Target},
     compiler::{
         self, CompileError, Compiled, Entry, Options, Strategy,
+        event::record::Direction,
         frequency::Condition,
         ir::{
             Body, Expression, Literal, Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window,
@@ -169,7 +170,8 @@ pub(crate) fn forms() -> Vec<Form> {
 /// Every strategy, wherever it can run; and conditions, which are a strategy of their own.
 fn forced() -> Vec<Form> {
     let mut forms = Vec::new();
-    for (entry, at) in [(Entry::Xdp, "xdp"), (Entry::SocketFilter, "socket")] {
+    for entry in [Entry::Xdp, Entry::SocketFilter, Entry::Tc(Direction::Ingress)] {
+        let at = entry.name();
         for strategy in Strategy::ALL {
             // What each is for: one literal, a long one, sets, an expression with a literal in it, and for
             // those that follow every byte one without.
@@ -301,10 +303,7 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
             (true, true) => "forced",
             (true, false) => "chosen",
         },
-        entry: match form.entry {
-            Entry::Xdp => "xdp",
-            Entry::SocketFilter => "socket",
-        },
+        entry: form.entry.name(),
         target: target.version.to_string(),
         perfmon: target.perfmon,
         strategy: None,
@@ -429,7 +428,7 @@ impl Asked<'_> {
 fn is_run(entry: Entry, running: KernelVersion, bytes: usize) -> bool {
     match entry {
         // One page, less head and tail room (`bpf_prog_test_run_skb()`).
-        Entry::SocketFilter => bytes <= 3_500,
+        Entry::SocketFilter | Entry::Tc(_) => bytes <= 3_500,
         // Fragments came with 5.18 (`bpf_prog_test_run_xdp()`).
         Entry::Xdp => running >= KernelVersion::new(5, 18) || bytes <= 3_520,
     }

@@ -3,7 +3,7 @@
 
 use hardwire::{
     assembler::{KernelVersion, Target},
-    compiler::Entry,
+    compiler::{Entry, event::record::Direction},
     loader::{Capability, capability, host},
 };
 
@@ -60,4 +60,9 @@ fn xdp_programs_for_an_older_kernel_load_here_and_answer_right() {
 #[test]
 fn socket_filters_for_an_older_kernel_load_here_and_answer_right() {
     try_forms(Entry::SocketFilter);
+}
+
+#[test]
+fn classifiers_for_an_older_kernel_load_here_and_answer_right() {
+    try_forms(Entry::Tc(Direction::Ingress));
 }

@@ -297,7 +297,7 @@ impl<'a> Member<'a> {
             expected.in_scope = true;
             expected.matches.clear();
             expected.verdict = match self.form.entry() {
-                Entry::Xdp => self.matcher.verdicts.on_miss,
+                Entry::Xdp | Entry::Tc(_) => self.matcher.verdicts.on_miss,
                 Entry::SocketFilter => Verdict::Drop,
             };
         } else {

@@ -7,7 +7,6 @@
 
 use super::{
     Gen, PassExits,
-    entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, DATA_END, LANE, MASK, OFF, PTR},
     multiply::{self, Looks},
     pair::{BlockExits, LaneCheck, Pending, Sought},
@@ -144,8 +143,8 @@ impl Gen<'_> {
             self.load_pointer(R6, frame::CTX);
         }
         // Fresh pointers: paths through the headers have proven different lengths of the old ones.
-        self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-        self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
+        self.load_data(R2, R6);
+        self.load_data_end(DATA_END, R6);
         if needle.folds() || needle.skip.is_some_and(|skip| skip.fold.is_some()) {
             self.store_pointer(frame::DATA, R2);
         }
@@ -301,7 +300,7 @@ impl Gen<'_> {
         let beyond = if scan.rest { places.rest } else { scan.exits.lost };
         self.emit_branch(Jmp::Gt.imm(OFF, Self::offset_max(needle), beyond));
         self.load_pointer(R4, frame::CTX);
-        self.asm.emit(Size::W.load(R4, R4, XDP_DATA_END));
+        self.load_data_end(R4, R4);
         self.direct_pointer(needle.folds());
         self.mov(R1, PTR);
         self.add(R1, need);
@@ -419,8 +418,8 @@ impl Gen<'_> {
         self.store_slot(frame::AT, R0);
         if needle.is_long() {
             self.load_pointer(R6, frame::CTX);
-            self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-            self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
+            self.load_data(R2, R6);
+            self.load_data_end(DATA_END, R6);
             self.load_slot(R1, frame::AT);
             self.emit_branch(Jmp::Gt.imm(R1, Self::offset_max(needle), scan.exits.lost));
             self.mov(R4, R2);
@@ -460,7 +459,7 @@ impl Gen<'_> {
         self.say_of(Phase::Scan, needle.pattern, "position by position");
         self.asm.bind(scan.places.tiny);
         self.load_pointer(R6, frame::CTX);
-        self.asm.emit(Size::W.load(DATA_END, R6, XDP_DATA_END));
+        self.load_data_end(DATA_END, R6);
         self.loop_counter(frame::ROUND);
         let dead = [R0, R1, R4, R6];
         let rounds = SMALL + needle.len() + 2;

@@ -4,25 +4,35 @@ use super::{Gen, frame, scope::CURSOR_END};
 use crate::{
     assembler::{
         Alu, Helper, Insn, Jmp, Phase,
-        Reg::{R0, R1, R2, R3, R6, R7, R10},
+        Reg::{self, R0, R1, R2, R3, R6, R7, R10},
         Size,
     },
     compiler::{Entry, event::Counter, plan::Access},
 };
 
 /// Offset of `data` in `struct xdp_md` (`include/uapi/linux/bpf.h`).
-pub(super) const XDP_DATA: i16 = 0;
+const XDP_DATA: i16 = 0;
 /// Offset of `data_end` in `struct xdp_md`.
-pub(super) const XDP_DATA_END: i16 = 4;
+const XDP_DATA_END: i16 = 4;
 /// Offset of `len` in `struct __sk_buff`.
 const SKB_LEN: i16 = 0;
+/// Offset of `data` in `struct __sk_buff`.
+const SKB_DATA: i16 = 76;
+/// Offset of `data_end` in `struct __sk_buff`.
+const SKB_DATA_END: i16 = 80;
 
 impl Gen<'_> {
     /// `r6` = context, `r8` = frame length, `r7` = a zero that the verifier does not know; with
     /// direct access also `r2` = data and `r3` = end of the linear part. In a program that others go
     /// on in only `r6`; the frame is counted already.
     pub(super) fn entry(&mut self) {
-        self.say(Phase::Entry, "context");
+        match self.entry {
+            Entry::Xdp | Entry::SocketFilter => self.say(Phase::Entry, "context"),
+            Entry::Tc(direction) => {
+                let text = format!("context: a socket buffer on {}", direction.name());
+                self.say(Phase::Entry, text);
+            }
+        }
         self.mov(R6, R1);
         self.store_pointer(frame::CTX, R6);
         self.frame_length();
@@ -47,8 +57,8 @@ impl Gen<'_> {
             return; // passes that are not the first fetch all that they need
         }
         if let Access::Direct { .. } = self.access {
-            self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-            self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+            self.load_data(R2, R6);
+            self.load_data_end(R3, R6);
             // A difference of packet pointers is unknown, and less itself still is.
             self.mov(R7, R3);
             self.asm.emit(Alu::Sub.reg(R7, R2));
@@ -56,6 +66,18 @@ impl Gen<'_> {
         } else {
             self.opaque_zero(R7, R0);
         }
+    }
+
+    /// `dst` = first byte of the linear part; `context` points at the context.
+    pub(super) fn load_data(&mut self, dst: Reg, context: Reg) {
+        let at = if self.entry.is_skb() { SKB_DATA } else { XDP_DATA };
+        self.asm.emit(Size::W.load(dst, context, at));
+    }
+
+    /// `dst` = exclusive end of the linear part; `context` points at the context.
+    pub(super) fn load_data_end(&mut self, dst: Reg, context: Reg) {
+        let at = if self.entry.is_skb() { SKB_DATA_END } else { XDP_DATA_END };
+        self.asm.emit(Size::W.load(dst, context, at));
     }
 
     /// One more frame, and its bytes.
@@ -70,15 +92,17 @@ impl Gen<'_> {
     fn frame_length(&mut self) {
         self.say(Phase::Entry, "frame length");
         match self.entry {
-            Entry::SocketFilter => self.asm.emit(Size::W.load(CURSOR_END, R6, SKB_LEN)),
+            Entry::SocketFilter | Entry::Tc(_) => {
+                self.asm.emit(Size::W.load(CURSOR_END, R6, SKB_LEN))
+            }
             Entry::Xdp if self.has_windows() => {
                 self.mov(R1, R6);
                 self.asm.emit(Insn::call(Helper::XdpGetBuffLen));
                 self.mov(CURSOR_END, R0);
             }
             Entry::Xdp => {
-                self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-                self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+                self.load_data(R2, R6);
+                self.load_data_end(R3, R6);
                 self.mov(CURSOR_END, R3);
                 self.asm.emit(Alu::Sub.reg(CURSOR_END, R2));
             }

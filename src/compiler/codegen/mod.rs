@@ -23,7 +23,7 @@ mod walk;
 mod windows;
 
 use crate::assembler::{
-    Alu, Assembler, Branch, Jmp, Label, MapKind, MapSpec, Origin, Phase, ProgramImage, ProgramKind,
+    Alu, Assembler, Branch, Jmp, Label, MapKind, MapSpec, Origin, Phase, ProgramImage,
     Reg::{self, R0, R10},
     Size, Target,
 };
@@ -106,15 +106,11 @@ pub(super) fn generate(
     options: &Options,
     plan: &Plan,
 ) -> Result<ProgramImage, CompileError> {
-    let kind = match entry {
-        Entry::Xdp => ProgramKind::Xdp,
-        Entry::SocketFilter => ProgramKind::SocketFilter,
-    };
     let name = match place.number {
         0 => "hardwire".to_owned(),
         number => format!("hardwire_{}", number + 1),
     };
-    let mut asm = Assembler::new(&name, kind);
+    let mut asm = Assembler::new(&name, entry.kind());
     let exits = Exits {
         matched: asm.label(),
         missed: asm.label(),

@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// Offset of `ifindex` in `struct __sk_buff`.
+const SKB_IFINDEX: i16 = 40;
+
 impl Gen<'_> {
     pub(super) fn counter_offset(counter: Counter) -> i16 {
         i16::try_from(counter.index() * 8).expect("a dozen counters")
@@ -116,7 +119,7 @@ impl Gen<'_> {
             return;
         }
         let word = match (self.entry, keep) {
-            (Entry::Xdp, _) => verdict.name(),
+            (Entry::Xdp | Entry::Tc(_), _) => self.entry.says(verdict),
             (Entry::SocketFilter, true) => "keep",
             (Entry::SocketFilter, false) => "drop",
         };
@@ -128,7 +131,7 @@ impl Gen<'_> {
         }
         if self.counters.is_some() {
             let of_verdict = match (self.entry, keep) {
-                (Entry::Xdp, _) => Counter::of_verdict(verdict),
+                (Entry::Xdp | Entry::Tc(_), _) => Counter::of_verdict(verdict),
                 (Entry::SocketFilter, true) => Counter::Pass,
                 (Entry::SocketFilter, false) => Counter::Drop,
             };
@@ -137,7 +140,7 @@ impl Gen<'_> {
             self.count(of_verdict);
         }
         match self.entry {
-            Entry::Xdp => self.return_verdict(verdict),
+            Entry::Xdp | Entry::Tc(_) => self.return_verdict(verdict),
             // The number of bytes kept: all, or none.
             Entry::SocketFilter => {
                 self.asm.emit(Alu::Mov.imm32(R0, if keep { -1 } else { 0 }));
@@ -147,19 +150,26 @@ impl Gen<'_> {
     }
 
     fn return_verdict(&mut self, verdict: Verdict) {
-        if let Verdict::Redirect { ifindex } = verdict {
-            self.asm.emit(Alu::Mov.imm32(R1, ifindex.cast_signed()));
-            self.set_imm(R2, 0);
-            self.asm.emit(Insn::call(Helper::Redirect));
-        } else {
-            self.set_imm(R0, verdict.xdp_action());
+        match (self.entry, verdict) {
+            (_, Verdict::Redirect { ifindex }) => {
+                self.asm.emit(Alu::Mov.imm32(R1, ifindex.cast_signed()));
+                self.set_imm(R2, 0);
+                self.asm.emit(Insn::call(Helper::Redirect));
+            }
+            (Entry::Tc(_), Verdict::Tx) => {
+                self.load_pointer(R1, frame::CTX);
+                self.asm.emit(Size::W.load(R1, R1, SKB_IFINDEX));
+                self.set_imm(R2, 0);
+                self.asm.emit(Insn::call(Helper::Redirect));
+            }
+            (entry, _) => self.set_imm(R0, entry.returned(verdict)),
         }
         self.asm.emit(Insn::Exit);
     }
 
     pub(super) fn return_without_counting(&mut self) {
         match self.entry {
-            Entry::Xdp => self.return_verdict(self.matcher.verdicts.out_of_scope),
+            Entry::Xdp | Entry::Tc(_) => self.return_verdict(self.matcher.verdicts.out_of_scope),
             Entry::SocketFilter => {
                 self.set_imm(R0, 0);
                 self.asm.emit(Insn::Exit);

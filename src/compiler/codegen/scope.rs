@@ -5,11 +5,7 @@
 //! both are mixed with an unknown zero, so that the paths through the many header combinations
 //! meet in one state; without that the verifier would follow each combination to the end.
 
-use super::{
-    Gen,
-    entry::{XDP_DATA, XDP_DATA_END},
-    frame,
-};
+use super::{Gen, frame};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
@@ -18,7 +14,6 @@ use crate::{
         insn::Bits,
     },
     compiler::{
-        Entry,
         ir::{FRAME_BYTES_MAX, Scope},
         plan::Access,
     },
@@ -183,7 +178,7 @@ impl Gen<'_> {
             }
             self.emit_branch(Jmp::Ne.imm32(NEXT, ether_type(0x9100), l3));
             self.asm.bind(tagged);
-            if self.entry == Entry::SocketFilter && tag + 1 == VLAN_TAGS_MAX {
+            if self.entry.is_skb() && tag + 1 == VLAN_TAGS_MAX {
                 // The kernel took the outer tag off the bytes: then this is the third.
                 self.asm.emit(Size::W.load(R0, R6, SKB_VLAN_PRESENT));
                 self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.out_of_scope));
@@ -196,8 +191,8 @@ impl Gen<'_> {
         self.asm.bind(l3);
         if let Access::Direct { .. } = self.access {
             // A fresh pointer: each path has proven a different length of the old one.
-            self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-            self.asm.emit(Size::W.load(R3, R6, XDP_DATA_END));
+            self.load_data(R2, R6);
+            self.load_data_end(R3, R6);
         }
         self.mix(CURSOR);
         let end = ETHER_BYTES + VLAN_BYTES * VLAN_TAGS_MAX;

@@ -19,7 +19,6 @@ use super::{
     Gen, PassExits,
     confirm::pieces,
     direct::{OFFSET_MAX, clamp},
-    entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, OFF, PTR},
     int, off,
     set::Grams,
@@ -204,8 +203,8 @@ impl Gen<'_> {
     /// `dst` = address of `POS`, with `bytes` readable behind it. `r0` and `r1` are lost.
     fn in_place(&mut self, dst: Reg, bytes: i32, none: Label) {
         self.load_pointer(R1, frame::CTX);
-        self.asm.emit(Size::W.load(dst, R1, XDP_DATA));
-        self.asm.emit(Size::W.load(R1, R1, XDP_DATA_END));
+        self.load_data(dst, R1);
+        self.load_data_end(R1, R1);
         self.asm.emit(Alu::Add.reg(dst, POS));
         self.mov(R0, dst);
         self.add(R0, bytes);

@@ -18,7 +18,6 @@
 use super::{
     Gen, WINDOW_BYTES,
     direct::OFFSET_MAX,
-    entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, AT, OFF, PTR},
     int, off,
 };
@@ -181,8 +180,8 @@ impl Gen<'_> {
         match source {
             Source::Linear { .. } => {
                 self.load_pointer(R6, frame::CTX);
-                self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-                self.asm.emit(Size::W.load(frame::DATA_END, R6, XDP_DATA_END));
+                self.load_data(R2, R6);
+                self.load_data_end(frame::DATA_END, R6);
             }
             Source::Window => self.begin_in_window(forward),
         }

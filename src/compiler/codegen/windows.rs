@@ -54,7 +54,7 @@ impl Gen<'_> {
     pub(super) fn load_bytes(&self) -> Helper {
         match self.entry {
             Entry::Xdp => Helper::XdpLoadBytes,
-            Entry::SocketFilter => Helper::SkbLoadBytes,
+            Entry::SocketFilter | Entry::Tc(_) => Helper::SkbLoadBytes,
         }
     }
 

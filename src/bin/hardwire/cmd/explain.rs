@@ -134,7 +134,7 @@ impl Story<'_> {
             Report::All => "name every pattern that occurs, with its smallest end",
         };
         let then = match entry {
-            Entry::Xdp => format!(
+            Entry::Xdp | Entry::Tc(_) => format!(
                 "on a match {}, on a miss {}, out of scope {}",
                 verdicts.on_match.name(),
                 verdicts.on_miss.name(),
@@ -142,7 +142,9 @@ impl Story<'_> {
             ),
             Entry::SocketFilter => "keep what matches, drop the rest".to_owned(),
         };
-        format!("  search the {}\n  {report}\n  {then}\n", scope.name())
+        let mut text = format!("  search the {}\n  {report}\n  {then}\n", scope.name());
+        let _ = writeln!(text, "  at {}: {}", entry.name(), entry.notes().join("; "));
+        text
     }
 
     fn plan(&self) -> String {
@@ -317,7 +319,7 @@ impl Story<'_> {
             Report::First => "first",
             Report::All => "all",
         };
-        let verdicts = (entry == Entry::Xdp).then(|| {
+        let verdicts = entry.has_verdicts().then(|| {
             json!({
                 "on_match": verdicts.on_match.name(),
                 "on_miss": verdicts.on_miss.name(),
@@ -330,7 +332,13 @@ impl Story<'_> {
             .collect();
         json!({
             "patterns": patterns.collect::<Value>(),
-            "question": { "scope": scope.name(), "report": report, "verdicts": verdicts },
+            "question": {
+                "scope": scope.name(),
+                "report": report,
+                "verdicts": verdicts,
+                "at": entry.name(),
+                "notes": entry.notes(),
+            },
             "plan": plan_as_json(self.compiled),
             "program": {
                 "type": image.kind().name(),

@@ -166,7 +166,7 @@ impl MatcherOptions {
         entry: Entry,
         output: &Output,
     ) -> Result<(Matcher, Vec<Named>), Failure> {
-        if entry == Entry::SocketFilter && !self.verdicts.are_default() {
+        if !entry.has_verdicts() && !self.verdicts.are_default() {
             let problem = Problem::new("a socket filter has no verdicts")
                 .at("--on-match, --on-miss, --out-of-scope")
                 .hint("it keeps what matches and drops the rest; leave them away");

@@ -4,6 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use hardwire::assembler::{KernelVersion, Target};
 use hardwire::compiler::automaton::Limits;
+use hardwire::compiler::event::record::Direction;
 use hardwire::compiler::ir::Matcher;
 use hardwire::compiler::{self, Compiled, Entry, Strategy};
 use hardwire::loader::features;
@@ -18,13 +19,24 @@ pub(crate) enum TypeWord {
     Xdp,
     /// A socket filter: keeps what matches for a socket, and drops the rest for it.
     Socket,
+    /// A classifier (tc, TCX) of frames that come in, behind XDP.
+    #[value(alias = "tc")]
+    Ingress,
+    /// A classifier of frames that leave.
+    Egress,
 }
 
 /// `--type` of verbs that compile.
 #[derive(Clone, Copy, Args)]
 pub(crate) struct TypeOption {
     /// What kind of program
-    #[arg(long = "type", value_enum, default_value = "xdp", value_name = "TYPE")]
+    #[arg(
+        long = "type",
+        visible_alias = "at",
+        value_enum,
+        default_value = "xdp",
+        value_name = "TYPE"
+    )]
     entry: TypeWord,
 }
 
@@ -40,6 +52,8 @@ impl From<TypeWord> for Entry {
         match word {
             TypeWord::Xdp => Self::Xdp,
             TypeWord::Socket => Self::SocketFilter,
+            TypeWord::Ingress => Self::Tc(Direction::Ingress),
+            TypeWord::Egress => Self::Tc(Direction::Egress),
         }
     }
 }

@@ -20,11 +20,7 @@
 mod candidates;
 mod sieve;
 
-use super::{
-    Gen, PassExits, WINDOW_BYTES,
-    entry::{XDP_DATA, XDP_DATA_END},
-    frame, int, off,
-};
+use super::{Gen, PassExits, WINDOW_BYTES, frame, int, off};
 use crate::{
     assembler::{
         Alu, Insn, Jmp, Label, Phase,
@@ -356,8 +352,8 @@ impl Gen<'_> {
         match place {
             Place::Linear => {
                 self.load_pointer(R1, frame::CTX);
-                self.asm.emit(Size::W.load(BASE, R1, XDP_DATA));
-                self.asm.emit(Size::W.load(DATA_END, R1, XDP_DATA_END));
+                self.load_data(BASE, R1);
+                self.load_data_end(DATA_END, R1);
             }
             Place::Window => self.load_pointer(BASE, frame::SCRATCH),
         }

@@ -236,8 +236,8 @@ impl Gen<'_> {
     /// Fresh pointers to the linear part: `r6` = its start, `r4` = its end.
     fn linear_pointers(&mut self) {
         self.load_pointer(R1, frame::CTX);
-        self.asm.emit(Size::W.load(R6, R1, super::entry::XDP_DATA));
-        self.asm.emit(Size::W.load(R4, R1, super::entry::XDP_DATA_END));
+        self.load_data(R6, R1);
+        self.load_data_end(R4, R1);
     }
 
     /// The slot `REGION_END` = the end of the span, or of the linear part if that is first. `r0` is

@@ -28,14 +28,12 @@ use self::skip::Skipping;
 use super::{
     Gen, PassExits,
     direct::{OFFSET_MAX, clamp},
-    entry::{XDP_DATA, XDP_DATA_END},
     frame::{self, OFF},
 };
 use crate::{
     assembler::{
         Alu, Jmp, Label, Origin, Phase,
         Reg::{self, R0, R1, R2, R6},
-        Size,
     },
     compiler::{
         automaton::{
@@ -368,7 +366,7 @@ impl Gen<'_> {
     /// nothing about them yet.
     fn fresh_pointers(&mut self) {
         self.load_pointer(R6, frame::CTX);
-        self.asm.emit(Size::W.load(R2, R6, XDP_DATA));
-        self.asm.emit(Size::W.load(frame::DATA_END, R6, XDP_DATA_END));
+        self.load_data(R2, R6);
+        self.load_data_end(frame::DATA_END, R6);
     }
 }

@@ -192,8 +192,8 @@ impl Gen<'_> {
             return;
         }
         self.load_pointer(R1, frame::CTX);
-        self.asm.emit(Size::W.load(PTR, R1, super::XDP_DATA));
-        self.asm.emit(Size::W.load(R1, R1, super::XDP_DATA_END));
+        self.load_data(PTR, R1);
+        self.load_data_end(R1, R1);
         self.asm.emit(Alu::Add.reg(PTR, at));
         self.mov(R0, PTR);
         self.add(R0, need);

@@ -26,7 +26,6 @@ use crate::{
         codegen::{
             PassExits,
             direct::OFFSET_MAX,
-            entry::{XDP_DATA, XDP_DATA_END},
             frame::{self, PTR},
             int,
         },
@@ -135,8 +134,8 @@ impl Gen<'_> {
         let far = if self.access == Access::Windows { FRAME_END_MAX } else { OFFSET_MAX };
         self.emit_branch(Jmp::Gt.imm(OFF, far - round, run.reader.exits.lost));
         if self.access != Access::Windows {
-            self.asm.emit(Size::W.load(PTR, R1, XDP_DATA));
-            self.asm.emit(Size::W.load(DATA_END, R1, XDP_DATA_END));
+            self.load_data(PTR, R1);
+            self.load_data_end(DATA_END, R1);
             self.asm.emit(Alu::Add.reg(PTR, OFF));
         }
         if round > 1 {

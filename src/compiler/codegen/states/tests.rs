@@ -7,6 +7,7 @@ use crate::{
         Entry, Options,
         automaton::{Arm, Automaton, Direction, State, skip::Skip},
         codegen::{Place, generate},
+        event,
         ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window},
         lower::Lowered,
         plan::{Pass, Plan},
@@ -140,11 +141,12 @@ fn state(table: &[Next], match_at_end: bool) -> State {
 }
 
 /// Where a program runs and how it gets its bytes.
-const PLACES: [(Entry, Access); 4] = [
+const PLACES: [(Entry, Access); 5] = [
     (Entry::Xdp, Access::Direct { rest: false }),
     (Entry::Xdp, Access::Direct { rest: true }),
     (Entry::Xdp, Access::Windows),
     (Entry::SocketFilter, Access::Windows),
+    (Entry::Tc(event::record::Direction::Ingress), Access::Direct { rest: true }),
 ];
 
 /// May this process load programs? If not, and it must, panic.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use hardwire::assembler::{ProgramImage, ProgramKind};
+use hardwire::assembler::ProgramImage;
 use hardwire::compiler::{Compiled, Entry, estimate::Share, plan::Plan};
 use hardwire::loader::{LoadError, LoadOptions, Object, Program, VerifierLog};
 
@@ -139,7 +139,7 @@ fn of_text(path: &Path, entry: Entry, output: &Output) -> Result<Subject, Failur
         let problem = Problem::new("there is no instruction").at(place);
         return Err(problem.hint("the shortest program is `r0 = 0` and `exit`").into());
     }
-    assembled.program.get_or_insert_with(|| ("text".to_owned(), kind_of(entry), false));
+    assembled.program.get_or_insert_with(|| ("text".to_owned(), entry.kind(), false));
     let image = assembled.image().map_err(|error| {
         let hint = "a program to be loaded has instructions only, and its maps are declared";
         Problem::of(&error).at(place).hint(hint)
@@ -151,17 +151,10 @@ fn of_object(path: &Path, options: &Options) -> Result<Subject, Failure> {
     let place = path.display().to_string();
     let bytes = source::read(path)?;
     let failed = |error| Problem::of_object(&error, place.as_str());
-    let kind = options.entry.map(|word| kind_of(Entry::from(word)));
+    let kind = options.entry.map(|word| Entry::from(word).kind());
     let object = Object::read(&bytes).map_err(failed)?;
     let image = object.image(options.program.as_deref(), kind).map_err(failed)?;
     Ok(Subject { image, plans: Vec::new() })
-}
-
-fn kind_of(entry: Entry) -> ProgramKind {
-    match entry {
-        Entry::Xdp => ProgramKind::Xdp,
-        Entry::SocketFilter => ProgramKind::SocketFilter,
-    }
 }
 
 /// Say so if the verifier will probably refuse, before it takes minutes to.
