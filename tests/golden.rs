@@ -11,6 +11,7 @@ use hardwire::{
     assembler::{ProgramImage, Target, dot, emit, listing::Listing, target::KernelVersion},
     compiler::{
         self, Entry, Options,
+        event::record::Direction,
         ir::{Matcher, Pattern, Report, Scope, Verdicts},
     },
 };
@@ -51,6 +52,7 @@ const CASES: &[Case] = &[
     Case { name: "pair-payload", scope: Scope::Payload, ..PLAIN },
     Case { name: "pair-ignoring-case", ignore_case: true, ..PLAIN },
     Case { name: "pair-socket", entry: Entry::SocketFilter, ..PLAIN },
+    Case { name: "pair-tc", entry: Entry::Tc(Direction::Egress), scope: Scope::Payload, ..PLAIN },
     Case { name: "pair-without-perfmon", target: ((6, 18), false), ..PLAIN },
     Case { name: "pair-5.10", target: ((5, 10), true), ..PLAIN },
     Case { name: "pair-two-all", literals: &["GET ", "x"], report: Report::All, ..PLAIN },

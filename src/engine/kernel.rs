@@ -19,6 +19,11 @@ use crate::{
 /// (`eth_type_trans()` in `bpf_prog_test_run_skb()`, `net/bpf/test_run.c`).
 const STRIPPED_BYTES: usize = 14;
 
+/// A classifier is not run on a packet whose EtherType promises a header that is not there, and on none
+/// that ends with its Ethernet header: an IPv6 header behind that one is enough
+/// (`bpf_prog_test_run_skb()`; measured on 6.18).
+const TC_BYTES: usize = 14 + 40;
+
 /// A program in the kernel.
 #[derive(Debug)]
 pub struct Kernel<'a> {
@@ -106,8 +111,7 @@ impl Engine for Kernel<'_> {
                 input
             }
             Entry::Tc(_) => {
-                // An Ethernet header alone is no packet to `bpf_prog_test_run_skb()`.
-                let limit = test_run::PACKET_BYTES_MIN + 1;
+                let limit = test_run::PACKET_BYTES_MIN;
                 if input.len() < limit {
                     return Err(EngineError::TooShort { bytes: input.len(), limit });
                 }
@@ -118,9 +122,13 @@ impl Engine for Kernel<'_> {
                 &behind
             }
         };
+        let tc = matches!(self.entry, Entry::Tc(_));
         let ran = test_run::run(&self.program, packet, 1, false).map_err(|error| match error {
             TestRunError::PacketSize { bytes, .. } if bytes > TEST_RUN_LINEAR_BYTES => {
                 EngineError::TooLong { bytes: input.len() }
+            }
+            TestRunError::PacketSize { bytes, .. } if tc && bytes < TC_BYTES => {
+                EngineError::TooShort { bytes, limit: TC_BYTES }
             }
             TestRunError::PacketSize { .. }
             | TestRunError::TooShort { .. }
