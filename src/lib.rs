@@ -4,6 +4,7 @@
 //! The rooms, and who may import whom, are listed in `ARCHITECTURE.md`; a test enforces the list.
 
 pub mod assembler;
+pub mod attachment;
 pub mod capture;
 pub mod compiler;
 pub mod engine;

@@ -68,6 +68,12 @@ const ROOMS: &[Room] = &[
         banned: &[],
         why: "the engines join the compiler with what runs its programs",
     },
+    Room {
+        name: "attachment",
+        imports: &["assembler", "compiler", "loader", "netlink"],
+        banned: &[],
+        why: "attachments join the compiler's layouts with what holds programs in the kernel",
+    },
     Room { name: "capture", imports: &[], banned: &[], why: "captures are bytes" },
 ];
 

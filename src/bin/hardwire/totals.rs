@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use hardwire::attachment::Counts;
 use hardwire::compiler::event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit};
 use hardwire::compiler::ir::{Outcome, Verdict};
 use hardwire::loader::Program;
@@ -60,6 +61,11 @@ impl Totals {
             *sum = hits.entry(index).filter_map(Hit::from_bytes).map(|hit| hit.hits).sum();
         }
         Ok(totals)
+    }
+
+    /// What an attachment that stays counted so far.
+    pub(crate) fn of_counts(counts: Counts) -> Self {
+        Self { counters: counts.counters, hits: counts.hits }
     }
 
     /// Count one frame of `bytes` bytes, as a generated program does.

@@ -1,8 +1,12 @@
-//! Links of anybody: what the kernel tells about each.
+//! Links of any kind: those of anybody, as far as the kernel tells, and those that are pinned.
 
-use std::{io, os::fd::BorrowedFd};
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
 
-use crate::loader::sys;
+use crate::loader::{PinError, Program, pin, sys};
 
 /// What the kernel says about a link of any kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +63,6 @@ impl LinkInfo {
 ///
 /// `PermissionDenied`; `InvalidInput` on an older kernel.
 pub fn all() -> io::Result<Vec<LinkInfo>> {
-    use std::os::fd::AsFd;
-
     let mut links = Vec::new();
     let mut id = 0;
     loop {
@@ -73,5 +75,56 @@ pub fn all() -> io::Result<Vec<LinkInfo>> {
         // One that goes or comes just now is not in the list.
         let info = sys::object::link_by_id(id).and_then(|fd| LinkInfo::of(fd.as_fd()));
         links.extend(info.ok());
+    }
+}
+
+/// A link that a pin holds, of whatever kind. Dropping it changes nothing.
+#[derive(Debug)]
+pub struct PinnedLink {
+    fd: OwnedFd,
+}
+
+impl PinnedLink {
+    /// The link that is pinned at `path`.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or something else is pinned there.
+    pub fn open(path: &Path) -> Result<Self, PinError> {
+        pin::get(path, pin::Kind::Link).map(|fd| Self { fd })
+    }
+
+    /// What the kernel says about it.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn info(&self) -> io::Result<LinkInfo> {
+        LinkInfo::of(self.as_fd())
+    }
+
+    /// Put `new` in the place of `old` in one step: every packet meets the one or the other.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the link runs another program than `old`, `ENOLINK` if it is detached or its
+    /// interface is gone. What was attached stays.
+    pub fn replace(&self, new: &Program, old: &Program) -> io::Result<()> {
+        sys::link::update(self.as_fd(), new.as_fd(), Some(old.as_fd()))
+    }
+
+    /// Detach it, whoever else holds it (Linux 5.9).
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn detach(&self) -> io::Result<()> {
+        sys::link::detach(self.as_fd())
+    }
+}
+
+impl AsFd for PinnedLink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     loader::{
-        ENOTSUPP, PinError,
+        ENOTSUPP,
         capability::{self, Capability, setcap},
     },
     netlink::{NetlinkError, XdpAttachment, XdpMode},
@@ -54,9 +54,6 @@ pub enum LinkError {
         /// Why.
         source: io::Error,
     },
-    /// The pin of a link could not be made or opened.
-    #[error(transparent)]
-    Pin(PinError),
     /// A packet socket.
     #[error("cannot {action} {interface} with a packet socket: {}", describe(cause))]
     Packet {
@@ -116,7 +113,6 @@ impl LinkError {
             | Self::Socket { cause, .. }
             | Self::Packet { cause, .. } => cause.raw_os_error(),
             Self::Program { source, .. } => source.raw_os_error(),
-            Self::Pin(error) => error.source.raw_os_error(),
             Self::StillAttached { .. } => None,
         }
     }
@@ -127,7 +123,6 @@ impl LinkError {
             Self::Netlink { found, .. } | Self::BpfLink { found, .. } => *found,
             Self::StillAttached { .. }
             | Self::Program { .. }
-            | Self::Pin(_)
             | Self::Socket { .. }
             | Self::Packet { .. } => None,
         }
@@ -153,7 +148,6 @@ impl LinkError {
                 }
                 _ => None,
             },
-            Self::Pin(error) => error.hint().map(str::to_owned),
             Self::Packet { cause, .. } => match cause.raw_os_error()? {
                 libc::EPERM => {
                     let rights = [Capability::NetRaw, Capability::Bpf];

@@ -17,7 +17,7 @@ pub mod socket;
 mod xdp_link;
 mod xdp_netlink;
 
-pub use any::LinkInfo;
+pub use any::{LinkInfo, PinnedLink};
 pub use error::LinkError;
 pub use packet::{PacketOptions, PacketSocket};
 pub use xdp_link::{XdpLink, XdpLinkInfo};

@@ -6,12 +6,11 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
 };
 
 use super::{LinkError, LinkInfo, XdpMode, error};
 use crate::{
-    loader::{Program, pin, sys, tails::Held},
+    loader::{Program, sys, tails::Held},
     netlink::{Link, Socket, XdpAttachment},
 };
 
@@ -92,31 +91,6 @@ impl XdpLink {
             .map_err(|cause| self.fail("ask about the bpf_link on", cause))?;
         let LinkInfo { id, program_id, interface, .. } = info;
         Ok(XdpLinkInfo { id, program_id, interface })
-    }
-
-    /// The link that is pinned at `path`, and is said to run `program` on `interface` in `mode`. What
-    /// the kernel says about it is in [`info`](Self::info).
-    ///
-    /// # Errors
-    ///
-    /// [`LinkError::Pin`]: there is none; [`LinkError::Program`].
-    pub fn pinned(
-        path: &Path,
-        program: &Program,
-        interface: &str,
-        mode: XdpMode,
-    ) -> Result<Self, LinkError> {
-        let fd = pin::get(path, pin::Kind::Link).map_err(LinkError::Pin)?;
-        Ok(Self { fd, interface: interface.to_owned(), mode, program: keep(program)? })
-    }
-
-    /// Let a file on a bpffs hold the link, too: it then stays when this is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`LinkError::Pin`].
-    pub fn pin(&self, path: &Path) -> Result<(), LinkError> {
-        pin::pin(self, path).map_err(LinkError::Pin)
     }
 
     /// Put `program` in the place of the present one in one step: every packet meets the one or

@@ -113,7 +113,7 @@ impl Story<'_> {
     fn patterns(&self) -> String {
         let mut text = String::new();
         for named in self.named.iter().take(PATTERNS_SHOWN_MAX) {
-            let Named { pattern, place, text: written } = named;
+            let Named { pattern, place, text: written, .. } = named;
             let _ = writeln!(text, "  #{} {place}: {written}", pattern.id);
             let _ = writeln!(text, "     {}", bytes(pattern));
         }

@@ -3,6 +3,7 @@
 mod asm;
 mod attach;
 mod bench;
+mod clean;
 mod compile;
 mod demo;
 mod detach;
@@ -10,7 +11,10 @@ mod disasm;
 mod explain;
 mod features;
 mod find;
+mod list;
 mod run;
+mod show;
+mod stats;
 mod verify;
 mod vm;
 
@@ -35,8 +39,16 @@ pub(crate) enum Verb {
     Verify(verify::Options),
     /// Search the frames that an interface receives, and decide about them
     Attach(attach::Options),
-    /// Remove an XDP program from an interface
+    /// Remove an attachment that stays, or an XDP program from an interface
     Detach(detach::Options),
+    /// Show what stays attached, and the programs of others
+    List(list::Options),
+    /// Show everything about one attachment that stays
+    Show(show::Options),
+    /// Show what attachments that stay have counted
+    Stats(stats::Options),
+    /// Remove what interrupted commands left behind
+    Clean(clean::Options),
     /// Show what this kernel can do
     Features(features::Options),
     /// Measure what the program costs on this kernel
@@ -67,6 +79,10 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Verify(options) => verify::run(&options, output),
         Verb::Attach(options) => attach::run(&options, output),
         Verb::Detach(options) => detach::run(&options, output),
+        Verb::List(options) => list::run(&options, output),
+        Verb::Show(options) => show::run(&options, output),
+        Verb::Stats(options) => stats::run(&options, output),
+        Verb::Clean(options) => clean::run(&options, output),
         Verb::Features(options) => features::run(&options, output),
         Verb::Bench(options) => bench::run(&options, output),
         Verb::Asm(options) => asm::run(&options, output),

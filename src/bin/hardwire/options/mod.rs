@@ -1,6 +1,7 @@
 //! Options that several verbs share.
 
 pub(crate) mod controls;
+pub(crate) mod lifecycle;
 pub(crate) mod patterns;
 pub(crate) mod question;
 pub(crate) mod show;
@@ -8,6 +9,7 @@ pub(crate) mod source;
 pub(crate) mod target;
 
 pub(crate) use controls::ControlOptions;
+pub(crate) use lifecycle::{PinOptions, RootOption};
 pub(crate) use patterns::{Named, PatternOptions};
 pub(crate) use question::{MatcherOptions, NO_PATTERNS, ReportWord, ScopeWord};
 pub(crate) use show::ShowOptions;

@@ -52,6 +52,8 @@ pub(crate) struct Named {
     pub(crate) place: String,
     /// What was written, fit for a terminal and shortened.
     pub(crate) text: String,
+    /// What was written, whole.
+    pub(crate) written: Written,
 }
 
 /// A pattern, or a file of them, with the options behind it.
@@ -149,7 +151,8 @@ fn one(
     let pattern = written.lower(id).map_err(|error| {
         Problem::of_pattern(&error, format!("pattern {id} ({flag})"), text.as_bytes())
     })?;
-    named.push(Named { pattern, place: flag.to_owned(), text: short(text.as_bytes()) });
+    let (place, text) = (flag.to_owned(), short(text.as_bytes()));
+    named.push(Named { pattern, place, text, written });
     Ok(())
 }
 
@@ -184,7 +187,8 @@ fn all_of_file(
         let pattern = written
             .lower(next_id(named))
             .map_err(|error| Problem::of_pattern(&error, place.clone(), &written.text))?;
-        named.push(Named { pattern, place, text: short(&written.text) });
+        let text = short(&written.text);
+        named.push(Named { pattern, place, text, written });
     }
     Ok(())
 }

@@ -42,8 +42,9 @@ pub(super) fn shown<'a>(record: &'a Record<'a>) -> Event<'a> {
 
 fn named(patterns: &[(Syntax, &str)]) -> Vec<Named> {
     let name = |((syntax, text), id): (&(Syntax, &str), u32)| {
-        let pattern = Written::new(*syntax, *text).lower(id).expect("a good pattern");
-        Named { pattern, place: "-e".to_owned(), text: format!("\"{text}\"") }
+        let written = Written::new(*syntax, *text);
+        let pattern = written.lower(id).expect("a good pattern");
+        Named { pattern, place: "-e".to_owned(), text: format!("\"{text}\""), written }
     };
     patterns.iter().zip(1..).map(name).collect()
 }

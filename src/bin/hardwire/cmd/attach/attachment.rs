@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 
+use hardwire::attachment::{Error, Place};
 use hardwire::loader::Program;
 use hardwire::loader::link::{LinkError, XdpLink, XdpNetlink};
 use hardwire::netlink::{Link, OnOccupied, Socket, XdpMode};
@@ -76,6 +77,18 @@ impl Attachment {
         match self {
             Self::Link(_) => "link",
             Self::Netlink(_) => "netlink",
+        }
+    }
+
+    /// Leave it where it is, and let `place` hold what that takes.
+    pub(super) fn stay(self, place: Place) -> Result<(), Error> {
+        match self {
+            Self::Link(link) => place.keep_link(&link),
+            Self::Netlink(netlink) => {
+                place.keep();
+                netlink.keep();
+                Ok(())
+            }
         }
     }
 

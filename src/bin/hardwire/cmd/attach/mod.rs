@@ -1,9 +1,11 @@
 //! `hardwire attach`: the program on an interface, in the foreground, until somebody ends it.
 //!
 //! Nothing stays behind: an ending, a failure and a signal all detach first and speak then. A
-//! bpf_link, the default, goes even if the process is killed.
+//! bpf_link, the default, goes even if the process is killed. With `--pin` it is the other way round:
+//! the program stays when the command ends ([`pinned`]).
 
 mod attachment;
+pub(crate) mod pinned;
 mod watch;
 
 use std::io::Write;
@@ -21,7 +23,7 @@ use super::detach::of_netlink;
 use super::verify;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, TargetOption};
+use crate::options::{MatcherOptions, PinOptions, TargetOption};
 use crate::output::Output;
 use crate::totals::{Summary, Totals};
 use attachment::{Attachment, Occupied};
@@ -33,8 +35,9 @@ Examples:
   hardwire attach eth0 -e 'GET /admin' --on-match drop
   hardwire attach eth0 -f patterns.txt --report all --json --duration 60
   hardwire attach eth0 -x 'DE AD BE EF' --mode generic --replace 42
+  hardwire attach eth0 -e 'GET /admin' --pin               leave it there; see hardwire list
 
-Ctrl-C and SIGTERM detach. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast form, CAP_PERFMON.";
+Ctrl-C and SIGTERM detach, unless it is to stay. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast form, CAP_PERFMON.";
 
 /// `--mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,15 +95,17 @@ pub(crate) struct Options {
     /// Take the place of whatever is attached
     #[arg(long, conflicts_with = "replace")]
     force: bool,
+    #[command(flatten)]
+    stay: PinOptions,
     /// Detach after so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "pin")]
     duration: Option<Duration>,
     /// Detach when at least so many frames have matched
-    #[arg(long, value_name = "MATCHES", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MATCHES", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "pin")]
     count: Option<u64>,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a number of seconds; write it as 10 or 0.5");
     let seconds: f64 = text.parse().map_err(|_| wrong())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
@@ -147,10 +152,24 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             link.name, link.name
         ));
     }
+    let mode = options.mode.into();
+    if options.stay.pin {
+        let ready = pinned::Ready {
+            via,
+            link: &link,
+            matcher: &matcher,
+            named: &named,
+            slots: compiled.slot_count(),
+            program: &program,
+            program_id: id,
+            mode,
+            occupied: &occupied,
+        };
+        return ready.attach(&options.stay, &mut socket, output);
+    }
     // Blocked before anything is attached: from here on a signal is read, and cannot end us
     // between attaching and detaching.
     let signals = Signals::block()?;
-    let mode = options.mode.into();
     let attachment = attach(via, &mut socket, (&link, &program), mode, &occupied, output)
         .map_err(|error| of_attach(&error, &link, mode))?;
 

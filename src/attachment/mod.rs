@@ -1,0 +1,212 @@
+//! Attachments that stay when the process ends: a directory of pins for each.
+//!
+//! ```text
+//! /sys/fs/bpf/hardwire/eth0-xdp/
+//!     link                 the bpf_link; none if netlink attached the program
+//!     3/                   the third program since it was attached
+//!         description      what it is, in words (see Description)
+//!         counters, hits   and the other maps of the program, by name
+//!         base             what hits began with, if this program took another's place
+//!         program
+//! ```
+//!
+//! What it guarantees: **the kernel is the truth** (the program that runs is the one whose id the
+//! link or the interface has), and **an attachment is there whole or not at all**. A new one is
+//! there from the moment its link is pinned, or netlink has attached it, which is the last thing
+//! that is done; an exchange is done by one command of the kernel. Whoever is killed before leaves a
+//! directory whose programs run nowhere; whoever is killed after leaves pins of the program before.
+//! The next command finishes that ([`Root::open_attachment`]), or [`Root::clean`] removes it. A lock
+//! tells work in progress from what was left.
+//!
+//! What it does not do: it compiles and loads nothing, mounts a bpffs only if it is told to, and
+//! removes only what has a description beside it or is empty.
+
+pub mod description;
+mod error;
+mod exchange;
+mod generation;
+mod look;
+pub mod name;
+mod root;
+mod tidy;
+
+use std::{os::fd::AsFd, path::PathBuf};
+
+use crate::{
+    compiler::event,
+    loader::{Map, Program, link::LinkInfo, pin},
+};
+
+pub use description::{Description, Hook, PatternText, Via};
+pub use error::Error;
+pub use generation::Counts;
+pub use look::State;
+pub use root::{BPFFS, Root};
+pub use tidy::{Cleaned, Found, Tidy};
+
+use generation::Generation;
+use look::LINK;
+use root::Lock;
+
+/// A place for a new attachment, which nobody else takes. Dropped before it is kept, it leaves
+/// nothing behind.
+#[derive(Debug)]
+pub struct Place {
+    root: Root,
+    directory: PathBuf,
+    kept: bool,
+    #[expect(dead_code, reason = "held, not used; dropped last")]
+    lock: Lock,
+}
+
+impl Root {
+    /// A place for an attachment called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`], [`Error::Name`], or the bpffs refuses.
+    pub fn place(&self, name: &str) -> Result<Place, Error> {
+        let (directory, lock) = self.make(name)?;
+        Ok(Place { root: self.clone(), directory, kept: false, lock })
+    }
+}
+
+impl Place {
+    /// Pin `program` with its maps and its description. It must not be attached before.
+    ///
+    /// # Errors
+    ///
+    /// A pin cannot be made.
+    pub fn fill(&self, program: &Program, description: &Description) -> Result<(), Error> {
+        Generation::pin(&self.root, &self.directory, 1, program, description)
+    }
+
+    /// Pin the link that runs the program: from here on it stays.
+    ///
+    /// # Errors
+    ///
+    /// The pin cannot be made.
+    pub fn keep_link(mut self, link: &impl AsFd) -> Result<(), Error> {
+        self.root.step("pin link");
+        pin::pin(link, &self.directory.join(LINK))?;
+        self.kept = true;
+        self.root.step("attached");
+        Ok(())
+    }
+
+    /// Netlink has attached the program: it stays.
+    pub fn keep(mut self) {
+        self.kept = true;
+        self.root.step("attached");
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Nobody is left to tell; `clean` removes what is left.
+            let _ = look::remove_all(&self.root, &self.directory);
+        }
+    }
+}
+
+/// An attachment that is there. While this lives, nobody else changes it.
+#[derive(Debug)]
+pub struct Attachment {
+    root: Root,
+    name: String,
+    directory: PathBuf,
+    state: State,
+    current: Generation,
+    link: Option<LinkInfo>,
+    #[expect(dead_code, reason = "held, not used; dropped last")]
+    lock: Lock,
+}
+
+impl Attachment {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its pins are.
+    pub fn directory(&self) -> &std::path::Path {
+        &self.directory
+    }
+
+    /// What it is, in words.
+    pub fn description(&self) -> &Description {
+        &self.current.description
+    }
+
+    /// Does it run?
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Its link; none if netlink attached it.
+    pub fn link(&self) -> Option<&LinkInfo> {
+        self.link.as_ref()
+    }
+
+    /// How many programs it has had, this one included.
+    pub fn generation(&self) -> u32 {
+        self.current.number
+    }
+
+    /// Its program, with all its maps in the order of their names.
+    pub fn program(&self) -> &Program {
+        &self.current.program
+    }
+
+    /// The map of its program with this name.
+    pub fn map(&self, name: &str) -> Option<&Map> {
+        self.current.map(name)
+    }
+
+    /// What its program and those before it counted.
+    ///
+    /// # Errors
+    ///
+    /// A map is missing or cannot be read.
+    pub fn counts(&self) -> Result<Counts, Error> {
+        self.current.counts()
+    }
+
+    /// The maps with which a program that takes its place goes on: what counts, what controls it and
+    /// what its events go through, as far as they have the same form in `image`. With `reset` it
+    /// counts anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unreadable`] if the counters have another form.
+    pub fn shared(
+        &self,
+        image: &crate::assembler::ProgramImage,
+        reset: bool,
+    ) -> Result<Vec<&Map>, Error> {
+        let mut shared = Vec::new();
+        for (index, spec) in image.maps().iter().enumerate() {
+            let counts = index == event::COUNTERS_MAP;
+            let goes_on = if counts { !reset } else { GO_ON.contains(&spec.name.as_str()) };
+            let Some(map) = self.map(&spec.name).filter(|_| goes_on) else { continue };
+            let there = map.spec();
+            let same = there.kind == spec.kind
+                && there.key_bytes == spec.key_bytes
+                && there.value_bytes == spec.value_bytes
+                && (there.entries_max == spec.entries_max || spec.entries_max == 0);
+            match (same, counts) {
+                (true, _) => shared.push(map),
+                (false, true) => {
+                    let what = format!("the counters of {} have another form", self.name);
+                    return Err(Error::Unreadable { what, source: None });
+                }
+                (false, false) => {}
+            }
+        }
+        Ok(shared)
+    }
+}
+
+/// Maps besides the counters that a program hands over to its successor.
+const GO_ON: [&str; 3] = ["control", "events", "sources"];

@@ -1,0 +1,179 @@
+//! All attachments at once: finding one, listing them, removing what is left of others.
+
+use std::path::PathBuf;
+
+use super::{
+    Attachment, Description, Error, Root, State,
+    look::{Looked, is_ours, look, remove_all},
+    root::Tried,
+};
+use crate::loader::host;
+
+/// One attachment of a list.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a list of them is short")]
+pub enum Found {
+    /// One that can be asked.
+    Attachment(Attachment),
+    /// One that somebody is changing.
+    Busy {
+        /// Its name.
+        name: String,
+    },
+    /// What is left of one that was never whole.
+    Rest {
+        /// Its name.
+        name: String,
+        /// What it was meant to be, if that is known.
+        description: Option<Description>,
+    },
+}
+
+/// What [`Root::clean`] found of one attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Its name, or the path of something else.
+    pub name: String,
+    /// What was done.
+    pub tidy: Tidy,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// What was done with it, or would have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tidy {
+    /// All of it was removed.
+    Removed,
+    /// Its replacement was finished, and the program before removed.
+    Settled,
+    /// It was left alone.
+    Left,
+}
+
+impl Root {
+    /// The attachment called `wanted`, or the one on the interface of that name in this network
+    /// namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`], [`Error::Ambiguous`], and those of
+    /// [`open_attachment`](Self::open_attachment).
+    pub fn find(&self, wanted: &str) -> Result<Attachment, Error> {
+        match self.open_attachment(wanted) {
+            Err(Error::Unknown { .. } | Error::Name { .. }) => {}
+            result => return result,
+        }
+        let here = host::network_namespace().map_err(|source| Error::File {
+            action: "ask for",
+            path: PathBuf::from("/proc/thread-self/ns/net"),
+            source,
+        })?;
+        let mut on_interface: Vec<Attachment> = Vec::new();
+        for name in self.names()?.0 {
+            let Ok(attachment) = self.open_attachment(&name) else { continue };
+            let description = attachment.description();
+            if description.interface == wanted && description.is_in(&here) {
+                on_interface.push(attachment);
+            }
+        }
+        match on_interface.len() {
+            0 => Err(Error::Unknown { wanted: wanted.to_owned() }),
+            1 => Ok(on_interface.remove(0)),
+            _ => {
+                let names = on_interface.into_iter().map(|it| it.name).collect();
+                Err(Error::Ambiguous { wanted: wanted.to_owned(), names })
+            }
+        }
+    }
+
+    /// All attachments, by name.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Found>, Error> {
+        let mut all = Vec::new();
+        for name in self.names()?.0 {
+            match self.open_attachment(&name) {
+                Ok(attachment) => all.push(Found::Attachment(attachment)),
+                Err(Error::Busy { name, .. }) => all.push(Found::Busy { name }),
+                Err(Error::State { name, .. }) => {
+                    let description = look(&self.directory(&name)?)?.description;
+                    all.push(Found::Rest { name, description });
+                }
+                // Gone since the list was read.
+                Err(Error::Unknown { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Remove what is left of attachments of which nothing runs, and finish replacements. With
+    /// `dry_run` only say what would be done. What is attached stays as it is, and so does what
+    /// nothing proves to be ours.
+    ///
+    /// # Errors
+    ///
+    /// Something cannot be read or removed.
+    pub fn clean(&self, dry_run: bool) -> Result<Vec<Cleaned>, Error> {
+        let (names, foreign) = self.names()?;
+        let mut cleaned = Vec::new();
+        for name in names {
+            let (tidy, why) = match self.try_lock(&name)? {
+                Tried::Gone => continue,
+                Tried::Busy => (Tidy::Left, "another process is changing it".to_owned()),
+                Tried::Locked(_lock) => match self.clean_one(&name, dry_run)? {
+                    Some(done) => done,
+                    None => continue,
+                },
+            };
+            if tidy == Tidy::Settled && !dry_run {
+                self.open_attachment(&name)?;
+            }
+            cleaned.push(Cleaned { name, tidy, why });
+        }
+        let left = |path: PathBuf| Cleaned {
+            name: path.display().to_string(),
+            tidy: Tidy::Left,
+            why: "it is not Hardwire's".to_owned(),
+        };
+        cleaned.extend(foreign.into_iter().map(left));
+        Ok(cleaned)
+    }
+
+    /// Clean up after one attachment, which is locked; nothing if there is nothing to do.
+    fn clean_one(&self, name: &str, dry_run: bool) -> Result<Option<(Tidy, String)>, Error> {
+        let directory = self.directory(name)?;
+        let Looked { state, others, link, current, .. } = look(&directory)?;
+        let runs = link.is_none_or(|link| {
+            current.is_some_and(|current| current.program_id == link.program_id)
+        });
+        match state {
+            State::Attached { .. } if others.is_empty() && runs => Ok(None),
+            State::Attached { .. } if !runs => {
+                let why = "its link runs a program that is not pinned here";
+                Ok(Some((Tidy::Left, why.to_owned())))
+            }
+            State::Attached { .. } => Ok(Some((
+                Tidy::Settled,
+                "its program was exchanged, but not all of the one before was removed".to_owned(),
+            ))),
+            State::Elsewhere => {
+                let why = "it was attached by netlink in another network namespace: run this there";
+                Ok(Some((Tidy::Left, why.to_owned())))
+            }
+            State::NotAttached { .. } if !is_ours(&directory)? => {
+                let why = "it is not attached, but nothing says that all of it is Hardwire's";
+                Ok(Some((Tidy::Left, why.to_owned())))
+            }
+            State::NotAttached { why } => {
+                if !dry_run {
+                    remove_all(self, &directory)?;
+                }
+                Ok(Some((Tidy::Removed, format!("nothing of it runs: {why}"))))
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `attach --pin`: the program stays, with everything that is needed to find it again.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hardwire::attachment::{Description, Error, Hook, PatternText};
+use hardwire::compiler::ir::Matcher;
+use hardwire::loader::{Program, host};
+use hardwire::netlink::{Link, Socket, XdpMode};
+use serde_json::json;
+
+use super::{Occupied, Via, attach, of_attach};
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::lifecycle::of_attachment;
+use crate::options::{Named, PinOptions};
+use crate::output::Output;
+
+/// A loaded program and where it goes.
+pub(super) struct Ready<'a> {
+    pub(super) via: Via,
+    pub(super) link: &'a Link,
+    pub(super) matcher: &'a Matcher,
+    pub(super) named: &'a [Named],
+    pub(super) slots: u64,
+    pub(super) program: &'a Program,
+    pub(super) program_id: u32,
+    pub(super) mode: XdpMode,
+    pub(super) occupied: &'a Occupied,
+}
+
+/// The name of an attachment that was given none.
+fn default_name(interface: &str, hook: Hook) -> String {
+    format!("{interface}-{}", hook.name())
+}
+
+/// Patterns as a description has them.
+pub(crate) fn texts(named: &[Named]) -> Vec<PatternText> {
+    named.iter().map(|named| PatternText::of(&named.written)).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl Ready<'_> {
+    /// Attach it, and leave it there.
+    pub(super) fn attach(
+        &self,
+        stay: &PinOptions,
+        socket: &mut Socket,
+        output: &mut Output,
+    ) -> Result<Ending, Failure> {
+        let name = stay.name.clone();
+        let name = name.unwrap_or_else(|| default_name(&self.link.name, Hook::Xdp));
+        let root = stay.root.open()?;
+        let description = self.description()?;
+        let of = |error: Error| of_attachment(&error);
+        let place = root.place(&name).map_err(of)?;
+        place.fill(self.program, &description).map_err(of)?;
+        let (link, mode) = (self.link, self.mode);
+        let attachment =
+            attach(self.via, socket, (link, self.program), mode, self.occupied, output)
+                .map_err(|error| of_attach(&error, link, mode))?;
+        let (mode, via) = (attachment.mode(), attachment.via());
+        attachment.stay(place).map_err(of)?;
+        let id = self.program_id;
+        if output.json() {
+            output.json_line(&json!({
+                "attached": {
+                    "name": name,
+                    "interface": link.name,
+                    "ifindex": link.index,
+                    "mode": mode.to_string(),
+                    "via": via,
+                    "program_id": id,
+                    "slots": self.slots,
+                }
+            }))?;
+        } else {
+            let slots = self.slots;
+            let iface = &link.name;
+            writeln!(
+                output,
+                "{name}: program {id} ({slots} slots) stays attached to {iface} in {mode} mode by {via}"
+            )?;
+        }
+        Ok(Ending::Done)
+    }
+
+    fn description(&self) -> Result<Description, Problem> {
+        let here = host::network_namespace().map_err(|error| {
+            Problem::because("cannot tell which network namespace this is", &error)
+                .hint("mount /proc")
+        })?;
+        let mut description = Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            interface: self.link.name.clone(),
+            ifindex: self.link.index,
+            netns: here.inode,
+            netns_cookie: here.cookie,
+            hook: Hook::Xdp,
+            via: match self.via {
+                Via::Link => hardwire::attachment::Via::Link,
+                Via::Netlink => hardwire::attachment::Via::Netlink,
+            },
+            mode: self.mode.to_string(),
+            scope: String::new(),
+            report: String::new(),
+            on_match: String::new(),
+            on_miss: String::new(),
+            out_of_scope: String::new(),
+            patterns: texts(self.named),
+            slots: self.slots,
+            created: now(),
+            continues: None,
+        };
+        description.set_matcher(self.matcher);
+        Ok(description)
+    }
+}

@@ -1,0 +1,66 @@
+//! Options of attachments that stay: where they are, and what they are called.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use hardwire::attachment::{BPFFS, Error, Root};
+
+use crate::failure::Problem;
+
+const HEADING: &str = "Attachments that stay";
+
+/// Where the attachments are.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RootOption {
+    /// Where the bpffs is mounted that holds attachments that stay
+    #[arg(long, value_name = "PATH", default_value = BPFFS, help_heading = HEADING)]
+    bpffs: PathBuf,
+    /// Mount a bpffs there if there is none
+    #[arg(long, help_heading = HEADING)]
+    mount_bpffs: bool,
+}
+
+impl RootOption {
+    /// The attachments.
+    ///
+    /// # Errors
+    ///
+    /// No bpffs is there and none was to be mounted, or it cannot be.
+    pub(crate) fn open(&self) -> Result<Root, Problem> {
+        let opened = if self.mount_bpffs {
+            Root::open_or_mount(&self.bpffs)
+        } else {
+            Root::open(&self.bpffs)
+        };
+        opened.map_err(|error| of_attachment(&error))
+    }
+
+    /// The attachments, if there is a bpffs: without one, nothing stays.
+    pub(crate) fn open_if_there(&self) -> Option<Root> {
+        Root::open(&self.bpffs).ok()
+    }
+
+    /// The path, for a command line that others run.
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.bpffs
+    }
+}
+
+/// An attachment's error with its advice.
+pub(crate) fn of_attachment(error: &Error) -> Problem {
+    Problem::of(error).hint_if(error.hint())
+}
+
+/// Whether an attachment stays, and as what.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PinOptions {
+    /// Let the program stay attached when this command ends: `hardwire list` shows it, `hardwire
+    /// detach` removes it
+    #[arg(long, help_heading = HEADING)]
+    pub(crate) pin: bool,
+    /// What to call it, instead of IFACE-xdp
+    #[arg(long, value_name = "NAME", requires = "pin", help_heading = HEADING)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) root: RootOption,
+}
