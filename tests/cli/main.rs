@@ -12,6 +12,7 @@ mod confined;
 mod formats;
 mod frequency;
 mod objects;
+mod package;
 mod rights;
 mod verify;
 

@@ -25,6 +25,17 @@ pub(crate) enum Failure {
     ClosedPipe,
 }
 
+impl Failure {
+    /// The first line of what is told.
+    pub(crate) fn headline(&self) -> String {
+        match self {
+            Self::Problems(problems) => problems.first().map(Problem::headline).unwrap_or_default(),
+            Self::Usage(problem) => problem.headline(),
+            Self::ClosedPipe => "nobody reads any more".to_owned(),
+        }
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {

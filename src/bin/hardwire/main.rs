@@ -9,6 +9,7 @@ mod dump;
 mod engine;
 mod failure;
 mod frame;
+mod metrics;
 mod options;
 mod output;
 #[allow(dead_code, reason = "the verbs that receive events take its parts one by one")]

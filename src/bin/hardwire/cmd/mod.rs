@@ -5,6 +5,7 @@ mod attach;
 mod bench;
 mod clean;
 mod compile;
+mod completions;
 mod demo;
 mod detach;
 mod disasm;
@@ -18,7 +19,7 @@ mod stats;
 mod verify;
 mod vm;
 
-use clap::Subcommand;
+use clap::{CommandFactory, Subcommand};
 
 use crate::Ending;
 use crate::failure::{Failure, Problem};
@@ -59,6 +60,10 @@ pub(crate) enum Verb {
     Disasm(disasm::Options),
     /// Run a BPF program on bytes, without a kernel
     Vm(vm::Options),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsOptions),
+    /// Write the man pages
+    Man(completions::ManOptions),
     /// Show the whole story on live traffic, in network namespaces of its own
     Demo(demo::Options),
 }
@@ -88,6 +93,10 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),
         Verb::Vm(options) => vm::run(&options, output),
+        Verb::Completions(options) => {
+            completions::completions(&options, crate::Cli::command(), output)
+        }
+        Verb::Man(options) => completions::man(&options, crate::Cli::command(), output),
         Verb::Demo(options) => demo::run(&options, output),
     }
 }

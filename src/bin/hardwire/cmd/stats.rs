@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use serde::Serialize;
 use super::show::written;
 use crate::Ending;
 use crate::failure::{Failure, Problem, printable};
+use crate::metrics::listener::{self, Listener};
+use crate::metrics::{self, PatternHits, Sample};
 use crate::options::RootOption;
 use crate::options::lifecycle::of_attachment;
 use crate::output::{Output, Paint, grouped};
@@ -25,6 +28,8 @@ Examples:
   hardwire stats eth0-xdp --watch            with rates, every second
   hardwire stats --json --watch 10 | jq .
   hardwire stats eth0 --enable-stats --watch  with what a frame costs
+  hardwire stats --prometheus                for a textfile collector
+  hardwire stats --listen 9464               http://127.0.0.1:9464/metrics until Ctrl-C
 
 The kernel measures run times only while somebody wants that, because it costs some tens of
 nanoseconds a frame.";
@@ -42,6 +47,13 @@ pub(crate) struct Options {
     /// Have the kernel measure run times as long as this command runs
     #[arg(long)]
     enable_stats: bool,
+    /// Print the counters once in the text format of Prometheus
+    #[arg(long, conflicts_with = "watch")]
+    prometheus: bool,
+    /// Serve the counters to Prometheus, on loopback unless an address says otherwise, until the command
+    /// is ended
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = listener::address, conflicts_with_all = ["watch", "prometheus"])]
+    listen: Option<SocketAddr>,
     #[command(flatten)]
     root: RootOption,
 }
@@ -89,6 +101,21 @@ impl Reading {
         })
     }
 
+    /// The same for Prometheus.
+    fn sample(&self) -> Sample {
+        let hits = self.totals.hits.iter().zip(&self.patterns).zip(1..);
+        Sample {
+            name: self.name.clone(),
+            interface: self.interface.clone(),
+            hook: self.hook.to_owned(),
+            counters: self.totals.counters,
+            patterns: hits
+                .map(|((hits, text), id)| PatternHits { id, text: text.clone(), hits: *hits })
+                .collect(),
+            runs: (self.runs > 0).then(|| (self.runs, Duration::from_nanos(self.run_ns))),
+        }
+    }
+
     /// Runs, and nanoseconds for each, since `earlier` if it is about the same program; nothing if the
     /// kernel did not measure.
     fn cost(&self, earlier: Option<&Self>) -> Option<(u64, f64)> {
@@ -109,16 +136,19 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         Problem::because("cannot have the kernel measure run times", &error)
             .hint("it takes CAP_SYS_ADMIN and Linux 5.8")
     })?;
+    if options.prometheus || options.listen.is_some() {
+        return prometheus(options, root, output);
+    }
     let every = options.watch.map(|every| every.max(WATCH_MIN));
     let mut earlier: HashMap<String, Reading> = HashMap::new();
     if every.is_none() && options.enable_stats {
-        for reading in read(&root, options)? {
+        for reading in read(&root, options.name.as_deref())? {
             earlier.insert(reading.name.clone(), reading);
         }
         thread::sleep(MEASURED);
     }
     loop {
-        let readings = read(&root, options)?;
+        let readings = read(&root, options.name.as_deref())?;
         if output.is_terminal() && !output.json() && every.is_some() {
             // Cursor home, and clear what is below.
             write!(output, "\x1b[H\x1b[J")?;
@@ -138,9 +168,39 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     }
 }
 
-fn read(root: &Root, options: &Options) -> Result<Vec<Reading>, Failure> {
+/// Print the counters for Prometheus, or serve them until a signal ends the process.
+fn prometheus(options: &Options, root: Root, output: &mut Output) -> Result<Ending, Failure> {
+    let name = options.name.clone();
+    let text = move || -> Result<String, Failure> {
+        let readings = read(&root, name.as_deref())?;
+        Ok(metrics::exposition(&readings.iter().map(Reading::sample).collect::<Vec<_>>()))
+    };
+    // What cannot be read now is told now, and not to the scraper alone.
+    let now = text()?;
+    let Some(address) = options.listen else {
+        output.write_all(now.as_bytes())?;
+        return Ok(Ending::Done);
+    };
+    let listener = Listener::start(address, move || text().map_err(|failure| failure.headline()))?;
+    let address = listener.address();
+    if !address.ip().is_loopback() {
+        output
+            .warn(format!("everybody who reaches {address} can read the patterns and the counts"));
+    }
+    if output.json() {
+        output.json_line(&serde_json::json!({ "listening": address.to_string() }))?;
+    } else {
+        output.note(format!("serving http://{address}/metrics; Ctrl-C ends it"));
+    }
+    output.flush()?;
+    loop {
+        thread::park();
+    }
+}
+
+fn read(root: &Root, name: Option<&str>) -> Result<Vec<Reading>, Failure> {
     let of = |error: Error| of_attachment(&error);
-    if let Some(name) = &options.name {
+    if let Some(name) = name {
         return Ok(vec![Reading::of(&root.find(name).map_err(of)?)?]);
     }
     let mut readings = Vec::new();
