@@ -57,10 +57,12 @@ impl Listener {
         metrics: impl Fn() -> Result<String, String> + Send + 'static,
     ) -> Result<Self, Failure> {
         let because = |error: io::Error| {
-            let hint = match error.kind() {
-                io::ErrorKind::AddrInUse => "something listens there: choose another port",
-                io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
-                _ => "choose an address of this machine",
+            let hint = if error.kind() == io::ErrorKind::AddrInUse {
+                "something listens there: choose another port"
+            } else if error.kind() == io::ErrorKind::PermissionDenied {
+                "choose a port from 1024 on"
+            } else {
+                "choose an address of this machine"
             };
             Problem::because(format!("cannot listen at {address}"), &error).hint(hint)
         };

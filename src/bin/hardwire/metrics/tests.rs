@@ -1,10 +1,13 @@
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Names and values of labels.
+type Labels = Vec<(String, String)>;
+
 /// What a parser of the format makes of a text: the samples by name and labels.
 ///
 /// Written from <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-pub(super) fn parse(text: &str) -> Result<BTreeMap<(String, Vec<(String, String)>), f64>, String> {
+fn parse(text: &str) -> Result<BTreeMap<(String, Labels), f64>, String> {
     let mut kinds = BTreeMap::new();
     let mut helped = BTreeSet::new();
     let mut samples = BTreeMap::new();
@@ -30,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<(String, Vec<(String, String)
             continue;
         }
         let Some((name, rest)) = line.split_once('{') else { return wrong("labels") };
-        if kinds.get(name).is_none() || !helped.contains(name) {
+        if !kinds.contains_key(name) || !helped.contains(name) {
             return wrong("TYPE and HELP come first");
         }
         if kinds[name] == "counter" && !name.ends_with("_total") {
@@ -46,7 +49,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<(String, Vec<(String, String)
 }
 
 /// The labels in front of `} `, and what is behind it.
-fn labels_of(text: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn labels_of(text: &str) -> Result<(Labels, &str), String> {
     let mut labels = Vec::new();
     let mut rest = text;
     loop {
