@@ -5,6 +5,7 @@
 //! done, 1 bad input or failure, 2 a command line that cannot be understood.
 
 mod cmd;
+mod delivery;
 mod dump;
 mod engine;
 mod failure;

@@ -124,10 +124,16 @@ impl Output {
 
     /// Clear the last such line; what follows takes its place.
     pub(crate) fn end_live(&mut self) -> Result<(), Failure> {
+        self.end_live_line()?;
+        Ok(self.out.flush()?)
+    }
+
+    /// Clear the last such line, if there is one, before a line of another kind; nothing is flushed.
+    pub(crate) fn end_live_line(&mut self) -> Result<(), Failure> {
         if std::mem::take(&mut self.live) {
             write!(self.out, "\r\x1b[K")?;
         }
-        Ok(self.out.flush()?)
+        Ok(())
     }
 
     /// Write everything out.

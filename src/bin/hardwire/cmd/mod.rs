@@ -18,6 +18,7 @@ mod show;
 mod stats;
 mod verify;
 mod vm;
+mod watch;
 
 use clap::{CommandFactory, Subcommand};
 
@@ -40,6 +41,8 @@ pub(crate) enum Verb {
     Verify(verify::Options),
     /// Search the frames that an interface receives, and decide about them
     Attach(attach::Options),
+    /// Show the packets of an interface in which a pattern occurs, and change nothing
+    Watch(watch::Options),
     /// Remove an attachment that stays, or an XDP program from an interface
     Detach(detach::Options),
     /// Show what stays attached, and the programs of others
@@ -83,6 +86,7 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Run(options) => run::run(&options, output),
         Verb::Verify(options) => verify::run(&options, output),
         Verb::Attach(options) => attach::run(&options, output),
+        Verb::Watch(options) => watch::run(&options, output),
         Verb::Detach(options) => detach::run(&options, output),
         Verb::List(options) => list::run(&options, output),
         Verb::Show(options) => show::run(&options, output),

@@ -34,7 +34,7 @@ pub(crate) struct ControlOptions {
     pub(crate) limit_pps: Option<u32>,
 }
 
-fn one_in(text: &str) -> Result<u32, String> {
+pub(crate) fn one_in(text: &str) -> Result<u32, String> {
     match text.strip_prefix("1/").unwrap_or(text).parse() {
         Ok(0) | Err(_) => Err("write one in a hundred as 1/100".to_owned()),
         Ok(n) => Ok(n),

@@ -1,6 +1,7 @@
 //! Options that several verbs share.
 
 pub(crate) mod controls;
+pub(crate) mod delivery;
 pub(crate) mod lifecycle;
 pub(crate) mod patterns;
 pub(crate) mod question;
@@ -9,6 +10,7 @@ pub(crate) mod source;
 pub(crate) mod target;
 
 pub(crate) use controls::ControlOptions;
+pub(crate) use delivery::DeliveryOptions;
 pub(crate) use lifecycle::{PinOptions, RootOption};
 pub(crate) use patterns::{Named, PatternOptions};
 pub(crate) use question::{MatcherOptions, NO_PATTERNS, ReportWord, ScopeWord};

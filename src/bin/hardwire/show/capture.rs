@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use hardwire::capture::LinkType;
 use hardwire::capture::pcapng_writer as pcapng;
+use hardwire::capture::{FRAME_BYTES_MAX, LinkType};
 use hardwire::compiler::event::record::Direction;
 use hardwire::compiler::event::{Counter, Counters};
 use hardwire::compiler::ir::Verdict;
@@ -60,6 +60,24 @@ pub(crate) struct Capture {
     /// By the kernel's index of the interface.
     interfaces: Vec<(u32, pcapng::InterfaceId)>,
     started: Duration,
+    /// A frame whose tag was put back.
+    tagged: Vec<u8>,
+}
+
+/// Bytes of an Ethernet header before the type, or the first tag.
+const ADDRESSES_BYTES: usize = 12;
+/// Bytes of a VLAN tag.
+const TAG_BYTES: u32 = 4;
+
+/// Make `to` the frame whose outer tag, type and value, was taken out.
+fn put_back(to: &mut Vec<u8>, bytes: &[u8], (protocol, tag): (u16, u16)) {
+    let (addresses, rest) = bytes.split_at(ADDRESSES_BYTES);
+    to.clear();
+    for part in [addresses, &protocol.to_be_bytes(), &tag.to_be_bytes(), rest] {
+        to.extend_from_slice(part);
+    }
+    // The longest frame that a capture takes: the tag costs its last bytes their place.
+    to.truncate(usize::try_from(FRAME_BYTES_MAX).expect("u32 fits"));
 }
 
 impl Capture {
@@ -90,13 +108,31 @@ impl Capture {
             Sink::File(file)
         };
         let writer = pcapng::Writer::new(sink, concat!("hardwire ", env!("CARGO_PKG_VERSION")));
-        let mut capture = Self { writer, name, hook, snap_len, interfaces: Vec::new(), started };
+        let (interfaces, tagged) = (Vec::new(), Vec::new());
+        let mut capture = Self { writer, name, hook, snap_len, interfaces, started, tagged };
         // A reader at the other end of a pipe sees at once that this is a capture.
         capture.flush()?;
         Ok(capture)
     }
 
-    /// Write the captured bytes of `event`, with words about it.
+    /// Say which interface packets will be of, so that a reader at the other end of a pipe can show that
+    /// nothing has come yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub(crate) fn describe(
+        &mut self,
+        ifindex: u32,
+        name: &str,
+        link_type: LinkType,
+    ) -> Result<(), Failure> {
+        self.interface(ifindex, name, link_type)?;
+        self.flush()
+    }
+
+    /// Write the captured bytes of `event`, with words about it. A VLAN tag that the kernel took out of
+    /// them is put back.
     ///
     /// # Errors
     ///
@@ -104,11 +140,18 @@ impl Capture {
     pub(crate) fn add(&mut self, event: &Event<'_>, comment: &str) -> Result<(), Failure> {
         let record = event.record;
         let interface = self.interface(record.ifindex, event.interface, event.link_type)?;
+        let (data, original_len) = match (record.vlan, event.link_type) {
+            (Some(tag), LinkType::ETHERNET) if record.captured.len() >= ADDRESSES_BYTES => {
+                put_back(&mut self.tagged, record.captured, tag);
+                (self.tagged.as_slice(), record.frame_bytes.saturating_add(TAG_BYTES))
+            }
+            _ => (record.captured, record.frame_bytes),
+        };
         let packet = pcapng::Packet {
             interface,
             time: event.time,
-            data: record.captured,
-            original_len: record.frame_bytes,
+            data,
+            original_len,
             direction: Some(match record.direction {
                 Direction::Ingress => pcapng::Direction::Inbound,
                 Direction::Egress => pcapng::Direction::Outbound,

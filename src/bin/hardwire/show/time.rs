@@ -70,6 +70,13 @@ impl WallClock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Jump(i128);
 
+impl Jump {
+    /// Was it set to a later time?
+    pub(crate) fn is_forward(self) -> bool {
+        self.0 > 0
+    }
+}
+
 impl fmt::Display for Jump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { '-' } else { '+' };

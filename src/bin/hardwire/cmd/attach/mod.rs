@@ -6,7 +6,7 @@
 
 mod attachment;
 pub(crate) mod pinned;
-mod watch;
+pub(super) mod watch;
 
 use std::io::Write;
 use std::time::Duration;

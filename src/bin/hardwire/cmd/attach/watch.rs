@@ -1,16 +1,17 @@
 //! While the program is attached: show what it counts, and notice why to stop.
 
 use std::io::Write;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use hardwire::compiler::event::Counter;
 use hardwire::loader::Program;
 use hardwire::netlink::{Link, LinkEvent, LinkWatch, NetlinkError, Socket, XdpAttachment};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::time::TimeSpec;
 use serde::Serialize;
 
 use crate::cmd::detach::of_netlink;
@@ -40,18 +41,39 @@ pub(super) enum Stop {
 }
 
 /// The signals that end the watch, as something to wait for.
-pub(super) struct Signals(SignalFd);
+pub(in crate::cmd) struct Signals(SignalFd);
 
 impl Signals {
     /// Block what people and systems end programs with for the rest of the process, and read it
     /// instead. SIGQUIT too: a program that netlink has attached would stay.
-    pub(super) fn block() -> Result<Self, Failure> {
+    pub(in crate::cmd) fn block() -> Result<Self, Failure> {
         let signals =
             SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]);
         let opened = signals.thread_block().and_then(|()| {
             SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
         });
         Ok(opened.map(Self).map_err(|errno| sandboxed("wait for signals", errno))?)
+    }
+
+    /// Has one come?
+    pub(in crate::cmd) fn came(&self) -> Result<bool, Failure> {
+        let signal = self.0.read_signal();
+        Ok(signal.map_err(|errno| sandboxed("read a signal", errno))?.is_some())
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Wait until one of them is readable, at most so long.
+pub(in crate::cmd) fn wait_for(fds: &[BorrowedFd<'_>], limit: Duration) -> Result<(), Failure> {
+    let mut fds: Vec<_> = fds.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    match ppoll(&mut fds, Some(TimeSpec::from(limit)), None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(sandboxed("wait", errno).into()),
     }
 }
 
@@ -122,19 +144,8 @@ impl Watch<'_> {
 
     /// Wait until something happens, at most so long. Was it a signal?
     fn wait(&self, limit: Duration) -> Result<bool, Failure> {
-        let mut fds = [
-            PollFd::new(self.signals.0.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.changes.as_fd(), PollFlags::POLLIN),
-        ];
-        // Rounded up, so that the last millisecond is not spent in a busy loop.
-        let limit = limit.saturating_add(Duration::from_micros(999));
-        match poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(sandboxed("wait", errno).into()),
-        }
-        let signal = self.signals.0.read_signal();
-        let signal = signal.map_err(|errno| sandboxed("read a signal", errno))?;
-        Ok(signal.is_some())
+        wait_for(&[self.signals.as_fd(), self.changes.as_fd()], limit)?;
+        self.signals.came()
     }
 
     /// Is the interface still there, up, and running our program?
