@@ -8,6 +8,7 @@ use std::fmt;
 
 use nix::errno::Errno;
 
+use super::tc::TcDirection;
 use super::xdp::{XdpAttachment, XdpMode};
 
 /// The kernel's internal "operation is not supported", which drivers leak through netlink. User
@@ -46,6 +47,21 @@ const HINTS: &[Hint] = &[
         libc::ERANGE,
         "Peer MTU is too large",
         "lower the peer's MTU, attach in generic mode, or load the program for fragments",
+    ),
+];
+
+/// The same by what was being done, where the number means many things.
+const HINTS_BY_VERB: &[Hint] = &[
+    (
+        libc::ENOENT,
+        "add a clsact qdisc to",
+        "the kernel was built without CONFIG_NET_SCH_INGRESS, or lacks its module: `modprobe \
+         sch_ingress`",
+    ),
+    (
+        libc::ENOENT,
+        "attach a filter to",
+        "the kernel was built without CONFIG_NET_CLS_BPF, or lacks its module: `modprobe cls_bpf`",
     ),
 ];
 
@@ -242,6 +258,27 @@ pub enum NetlinkError {
         /// What was asked for.
         operation: Operation,
     },
+    /// A qdisc of another kind stands where clsact would.
+    #[error("{interface} has a qdisc {kind} where clsact would stand")]
+    Qdisc {
+        /// The interface.
+        interface: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// A filter is not there any more, or runs another program.
+    #[error(
+        "the {direction} filter of {interface} is not ours any more{}",
+        found.map_or_else(String::new, |id| format!(": it runs program {id}"))
+    )]
+    FilterGone {
+        /// The interface.
+        interface: String,
+        /// Which way the frames go that it sees.
+        direction: TcDirection,
+        /// The program in its place.
+        found: Option<u32>,
+    },
     /// There is nothing to detach in the mode asked for.
     #[error(
         "detach XDP from {interface} ({mode}): nothing is attached in this mode; found {found}"
@@ -287,6 +324,8 @@ impl NetlinkError {
             | Self::Interrupted { .. }
             | Self::Timeout { .. }
             | Self::NoAnswer { .. }
+            | Self::Qdisc { .. }
+            | Self::FilterGone { .. }
             | Self::NotAttached { .. }
             | Self::SeveralModes { .. }
             | Self::StillAttached { .. } => None,
@@ -314,7 +353,9 @@ impl NetlinkError {
             | Self::Timeout { operation, .. }
             | Self::NoAnswer { operation } => operation.interface(),
             Self::UnknownName { name } | Self::BadName { name, .. } => Some(name),
-            Self::NotAttached { interface, .. }
+            Self::Qdisc { interface, .. }
+            | Self::FilterGone { interface, .. }
+            | Self::NotAttached { interface, .. }
             | Self::SeveralModes { interface, .. }
             | Self::StillAttached { interface, .. } => Some(interface),
             Self::UnknownIndex { .. } | Self::BadPrefix { .. } => None,
@@ -325,11 +366,18 @@ impl NetlinkError {
     /// kernel's own text, whose wording is stable over releases.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Refused { errno, text, .. } => {
+            Self::Refused { operation, errno, text, .. } => {
                 let text = text.as_deref().unwrap_or_default();
                 let fits = |(of, part, _): &&Hint| of == errno && text.contains(part);
-                HINTS.iter().find(fits).map(|(_, _, hint)| *hint)
+                let by_verb =
+                    |(of, verb, _): &&Hint| of == errno && operation.verb.starts_with(verb);
+                let found = HINTS.iter().find(fits);
+                found.or_else(|| HINTS_BY_VERB.iter().find(by_verb)).map(|(_, _, hint)| *hint)
             }
+            Self::Qdisc { .. } => {
+                Some("it has one direction only: `tc qdisc del dev IFACE ingress` removes it")
+            }
+            Self::FilterGone { .. } => Some("nothing was changed: `tc filter show` lists filters"),
             Self::System { errno: libc::EPERM, .. } => {
                 Some("creating and entering network namespaces needs CAP_SYS_ADMIN")
             }

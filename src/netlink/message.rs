@@ -29,6 +29,8 @@ pub mod flag {
     pub const MULTI: u16 = 0x2;
     /// Asks for an acknowledgement also of success.
     pub const ACK: u16 = 0x4;
+    /// Asks for what came of the request, besides the acknowledgement.
+    pub const ECHO: u16 = 0x8;
     /// In an answer: what is listed changed while it was being listed.
     pub const DUMP_INTERRUPTED: u16 = 0x10;
     /// In a get request: all objects, not one (`NLM_F_ROOT | NLM_F_MATCH`).

@@ -7,7 +7,7 @@
 //!   treat every length in an answer as a claim to be checked;
 //! - [`socket`] sends one request, [`answer`] collects its whole answer, within named limits;
 //! - [`link`] looks up and lists interfaces, [`change`] creates, changes and deletes them, [`xdp`]
-//!   attaches programs to them, [`address`] and [`neighbour`] give them addresses, [`watch`] tells when they change;
+//!   attaches programs to them, [`tc`] classifiers, [`address`] and [`neighbour`] give them addresses, [`watch`] tells when they change;
 //! - [`namespace`] makes network namespaces that vanish with the process, [`lab`] joins two of them
 //!   by a veth pair for tests and demonstrations;
 //! - [`error`] is what can go wrong, with the kernel's extended acknowledgement.
@@ -45,6 +45,7 @@ pub mod message;
 pub mod namespace;
 pub mod neighbour;
 pub mod socket;
+pub mod tc;
 pub mod watch;
 pub mod xdp;
 
@@ -55,5 +56,6 @@ pub use lab::Lab;
 pub use link::{Link, LinkCounts};
 pub use namespace::Namespace;
 pub use socket::Socket;
+pub use tc::{Clsact, TcDirection, TcFilter};
 pub use watch::{LinkEvent, LinkWatch};
 pub use xdp::{OnOccupied, XdpAttachment, XdpMode};

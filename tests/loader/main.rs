@@ -22,6 +22,7 @@ mod probes;
 mod programs;
 mod raw;
 mod rights;
+mod tc;
 mod types;
 
 fn skip(why: &str) {

@@ -188,6 +188,14 @@ pub static XDP_LINK: Feature = Feature::new(
     Depends::Release,
     probes::xdp_link,
 );
+/// Classifiers by bpf_link.
+pub static TCX: Feature = Feature::new(
+    "tcx",
+    "classifiers held by a bpf_link that goes with the process (TCX)",
+    (6, 6),
+    Depends::Configuration,
+    probes::tcx,
+);
 /// Test runs of XDP.
 pub static TEST_RUN_XDP: Feature = Feature::new(
     "test_run_xdp",
@@ -267,7 +275,7 @@ pub static LSM: Feature = Feature::new(
 );
 
 /// All of them, in the order in which to show them.
-pub static ALL: [&Feature; 21] = [
+pub static ALL: [&Feature; 22] = [
     &ISA_V3,
     &ISA_V4,
     &BOUNDED_LOOPS,
@@ -276,6 +284,7 @@ pub static ALL: [&Feature; 21] = [
     &PERFMON,
     &XDP_FRAGS,
     &XDP_LINK,
+    &TCX,
     &TAIL_CALLS,
     &RINGBUF,
     &ATOMIC_FETCH,

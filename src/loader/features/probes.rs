@@ -229,6 +229,25 @@ pub(super) fn xdp_link() -> Support {
     }
 }
 
+/// A kernel with TCX looks for the interface, which no namespace has; one without does not know the
+/// attach type and says `EINVAL`.
+pub(super) fn tcx() -> Support {
+    const NO_INTERFACE: u32 = 0x7fff_ffff;
+    let program = match load(ProgramKind::SchedCls, |_| {}) {
+        Ok(program) => program,
+        Err(support) => return support,
+    };
+    let fd = std::os::fd::AsFd::as_fd(&program);
+    match sys::link::create(fd, NO_INTERFACE, sys::link::TCX_INGRESS, 0) {
+        Ok(_) => Support::Yes,
+        Err(e) => match e.raw_os_error() {
+            Some(libc::ENODEV) => Support::Yes,
+            Some(libc::EINVAL) => Support::No,
+            _ => Support::Unknown(e),
+        },
+    }
+}
+
 pub(super) fn runs(kind: ProgramKind) -> Support {
     let program = match load(kind, |_| {}) {
         Ok(program) => program,

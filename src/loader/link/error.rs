@@ -7,7 +7,7 @@ use crate::{
         ENOTSUPP,
         capability::{self, Capability, setcap},
     },
-    netlink::{NetlinkError, XdpAttachment, XdpMode},
+    netlink::{NetlinkError, TcDirection, XdpAttachment, XdpMode},
 };
 
 /// Why something could not be attached, replaced or detached.
@@ -35,6 +35,18 @@ pub enum LinkError {
         mode: XdpMode,
         /// The programs on the interface afterwards, if that is known.
         found: Option<XdpAttachment>,
+        /// What the kernel answered.
+        cause: io::Error,
+    },
+    /// By a bpf_link of TCX.
+    #[error("{action} {interface} ({direction}): {}", describe_tcx(cause))]
+    Tcx {
+        /// What was tried: `attach a bpf_link to`.
+        action: &'static str,
+        /// The interface.
+        interface: String,
+        /// Which way the frames go.
+        direction: TcDirection,
         /// What the kernel answered.
         cause: io::Error,
     },
@@ -104,12 +116,24 @@ fn describe(cause: &io::Error) -> String {
     text.to_owned()
 }
 
+/// What they mean for a place of many programs.
+fn describe_tcx(cause: &io::Error) -> String {
+    let text = match cause.raw_os_error() {
+        Some(libc::EEXIST) => "EEXIST: this very program is there already",
+        Some(libc::ERANGE) => "ERANGE: 64 programs are there already",
+        Some(libc::EINVAL) => "EINVAL: no classifier, or the kernel has no TCX (Linux 6.6)",
+        _ => return describe(cause),
+    };
+    text.to_owned()
+}
+
 impl LinkError {
     /// The error number, positive, if the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Netlink { error, .. } => error.errno(),
             Self::BpfLink { cause, .. }
+            | Self::Tcx { cause, .. }
             | Self::Socket { cause, .. }
             | Self::Packet { cause, .. } => cause.raw_os_error(),
             Self::Program { source, .. } => source.raw_os_error(),
@@ -122,6 +146,7 @@ impl LinkError {
         match self {
             Self::Netlink { found, .. } | Self::BpfLink { found, .. } => *found,
             Self::StillAttached { .. }
+            | Self::Tcx { .. }
             | Self::Program { .. }
             | Self::Socket { .. }
             | Self::Packet { .. } => None,
@@ -132,14 +157,22 @@ impl LinkError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Netlink { error, found } => {
-                let own = xdp_hint(error.errno()?, error.interface()?, found.as_ref());
-                own.or_else(|| error.hint().map(str::to_owned))
+                let own = |errno| xdp_hint(errno, error.interface()?, found.as_ref());
+                error.errno().and_then(own).or_else(|| error.hint().map(str::to_owned))
             }
             Self::BpfLink { interface, found, cause, action, .. } => match cause.raw_os_error()? {
                 libc::EPERM if *action == REPLACE => {
                     Some("somebody else exchanged the program of this link: query".to_owned())
                 }
                 errno => xdp_hint(errno, interface, found.as_ref()),
+            },
+            Self::Tcx { action, cause, interface, .. } => match cause.raw_os_error()? {
+                libc::EPERM if *action == REPLACE => {
+                    Some("somebody else exchanged the program of this link: query".to_owned())
+                }
+                libc::EINVAL => Some("attach by netlink, which every kernel has".to_owned()),
+                libc::EPERM => xdp_hint(libc::EPERM, interface, None),
+                _ => None,
             },
             Self::Socket { cause, action } => match cause.raw_os_error()? {
                 libc::EPERM => Some("the filter of this socket is locked (SO_LOCK_FILTER)".into()),

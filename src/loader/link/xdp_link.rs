@@ -8,7 +8,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use super::{LinkError, LinkInfo, XdpMode, error};
+use super::{LinkError, LinkInfo, XdpMode, error, keep};
 use crate::{
     loader::{Program, sys, tails::Held},
     netlink::{Link, Socket, XdpAttachment},
@@ -137,13 +137,4 @@ impl AsFd for XdpLink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
-}
-
-/// Descriptors of our own.
-fn keep(program: &Program) -> Result<Held, LinkError> {
-    program.held().map_err(|source| LinkError::Program {
-        action: "keep a descriptor of",
-        program: program.name().to_owned(),
-        source,
-    })
 }

@@ -28,6 +28,7 @@ pub(super) enum Command {
     ProgFdById = 13,
     MapFdById = 14,
     ObjectInfo = 15,
+    ProgQuery = 16,
     BtfLoad = 18,
     MapFreeze = 22,
     MapLookupBatch = 24,

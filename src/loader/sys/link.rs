@@ -41,8 +41,35 @@ struct DetachAttr {
 
 const _: () = assert!(size_of::<DetachAttr>() == 4);
 
+/// `BPF_PROG_QUERY` (places of many programs: Linux 6.6).
+#[repr(C)]
+#[derive(Default)]
+struct QueryAttr {
+    target_ifindex: u32,
+    attach_type: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    prog_ids: u64,
+    count: u32,
+    pad: u32,
+    prog_attach_flags: u64,
+    link_ids: u64,
+    link_attach_flags: u64,
+    revision: u64,
+}
+
+const _: () = assert!(size_of::<QueryAttr>() == 64);
+const _: () = assert!(offset_of!(QueryAttr, count) == 24);
+const _: () = assert!(offset_of!(QueryAttr, link_ids) == 40);
+
 /// `BPF_XDP` of `enum bpf_attach_type`.
 pub(crate) const XDP: u32 = 37;
+/// `BPF_TCX_INGRESS`.
+pub(crate) const TCX_INGRESS: u32 = 46;
+/// `BPF_TCX_EGRESS`.
+pub(crate) const TCX_EGRESS: u32 = 47;
+/// Programs that one place can hold (`BPF_MPROG_MAX` in `include/linux/bpf_mprog.h`).
+const PROGRAMS_MAX: usize = 64;
 /// `BPF_F_REPLACE`: update only if the old program is the given one.
 const F_REPLACE: u32 = 1 << 2;
 
@@ -82,6 +109,30 @@ pub(crate) fn update(
     }
     // SAFETY: layout asserted above; the attribute holds no address.
     unsafe { bpf(Command::LinkUpdate, &mut attr) }.map(drop)
+}
+
+/// The programs at a place of many, in the order in which they run, each with the id of its link or 0
+/// (`BPF_PROG_QUERY`).
+///
+/// # Errors
+///
+/// `EINVAL`: the kernel has no such places; `ENODEV`: no such interface; `EPERM`.
+pub(crate) fn query(target_ifindex: u32, attach_type: u32) -> io::Result<Vec<(u32, u32)>> {
+    let mut programs = [0_u32; PROGRAMS_MAX];
+    let mut links = [0_u32; PROGRAMS_MAX];
+    let mut attr = QueryAttr {
+        target_ifindex,
+        attach_type,
+        prog_ids: programs.as_mut_ptr() as u64,
+        link_ids: links.as_mut_ptr() as u64,
+        count: 64,
+        ..QueryAttr::default()
+    };
+    // SAFETY: layout asserted above; the kernel writes at most `count` numbers of four bytes to each
+    // of the two arrays, which have that many and live until we return.
+    unsafe { bpf(Command::ProgQuery, &mut attr) }?;
+    let count = usize::try_from(attr.count).unwrap_or(usize::MAX);
+    Ok(programs.into_iter().zip(links).take(count).collect())
 }
 
 /// Detach a link although others may hold it (`BPF_LINK_DETACH`).
