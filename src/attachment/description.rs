@@ -11,6 +11,7 @@ use super::Error;
 use crate::{
     assembler::{MapKind, MapSpec},
     compiler::{
+        Events, Options,
         ir::{Matcher, Report, Scope, Verdict, Verdicts, Window},
         pattern::{Syntax, Written},
     },
@@ -128,6 +129,15 @@ impl PatternText {
     }
 }
 
+/// Events as they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsText {
+    /// Bytes of the frame that come with an event, at most.
+    pub snap: u32,
+    /// Bytes of the ring buffer.
+    pub ring_bytes: u32,
+}
+
 /// What an attachment is. The id of a pattern is its place in the list, from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -164,6 +174,12 @@ pub struct Description {
     pub slots: u64,
     /// When this program was attached, in seconds since 1970.
     pub created: u64,
+    /// Its events, if it makes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<EventsText>,
+    /// Can matching frames of one source be limited?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub source_limit: bool,
     /// The generation whose counts this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<u32>,
@@ -196,6 +212,21 @@ impl Description {
             (Some(there), Some(here)) => there == here,
             (None, _) | (_, None) => self.netns == here.inode,
         }
+    }
+
+    /// Fill in what `options` say about events and limits.
+    pub fn set_options(&mut self, options: &Options) {
+        self.events =
+            options.events.map(|Events { snap, ring_bytes }| EventsText { snap, ring_bytes });
+        self.source_limit = options.source_limit;
+    }
+
+    /// `options` as its program was compiled with, as far as they are described. What stays is always
+    /// made to be controlled.
+    #[must_use]
+    pub fn options(&self, options: Options) -> Options {
+        let events = self.events.map(|EventsText { snap, ring_bytes }| Events { snap, ring_bytes });
+        Options { events, controls: true, source_limit: self.source_limit, ..options }
     }
 
     /// Fill in what `matcher` says about search and verdicts.

@@ -33,11 +33,14 @@ mod tidy;
 use std::{os::fd::AsFd, path::PathBuf};
 
 use crate::{
-    compiler::event,
-    loader::{Map, Program, link::LinkInfo, pin},
+    compiler::event::{
+        self,
+        control::{CONTROL_MAP, Control},
+    },
+    loader::{Map, Program, Update, link::LinkInfo, pin},
 };
 
-pub use description::{Description, Hook, PatternText, Via};
+pub use description::{Description, EventsText, Hook, PatternText, Via};
 pub use error::Error;
 pub use generation::Counts;
 pub use look::State;
@@ -173,6 +176,32 @@ impl Attachment {
         self.current.counts()
     }
 
+    /// What is switched on in its program; nothing if it has no controls.
+    ///
+    /// # Errors
+    ///
+    /// The map cannot be read.
+    pub fn control(&self) -> Result<Option<Control>, Error> {
+        let Some(map) = self.map(CONTROL_MAP) else { return Ok(None) };
+        Ok(map.lookup(&[0; 4])?.and_then(|values| Control::from_bytes(values.value())))
+    }
+
+    /// Switch while the program runs: a frame that is decided meanwhile may see some of the new fields
+    /// and some of the old.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] if its program has no controls; the map cannot be written.
+    pub fn set_control(&self, control: &Control) -> Result<(), Error> {
+        let map = self.map(CONTROL_MAP).ok_or_else(|| Error::State {
+            name: self.name.clone(),
+            state: "has a program without controls".to_owned(),
+            hint: "replace it: what --pin leaves attached now has them".to_owned(),
+        })?;
+        self.root.step("set the controls");
+        Ok(map.update(&[0; 4], &control.to_bytes(), Update::Any)?)
+    }
+
     /// The maps with which a program that takes its place goes on: what counts, what controls it and
     /// what its events go through, as far as they have the same form in `image`. With `reset` it
     /// counts anew.
@@ -209,4 +238,4 @@ impl Attachment {
 }
 
 /// Maps besides the counters that a program hands over to its successor.
-const GO_ON: [&str; 3] = ["control", "events", "sources"];
+const GO_ON: [&str; 3] = [CONTROL_MAP, "events", "sources"];

@@ -6,6 +6,7 @@ mod bench;
 mod clean;
 mod compile;
 mod completions;
+mod confirm;
 mod demo;
 mod detach;
 mod disasm;
@@ -13,7 +14,9 @@ mod explain;
 mod features;
 mod find;
 mod list;
+mod replace;
 mod run;
+mod set;
 mod show;
 mod stats;
 mod verify;
@@ -45,6 +48,15 @@ pub(crate) enum Verb {
     Watch(watch::Options),
     /// Remove an attachment that stays, or an XDP program from an interface
     Detach(detach::Options),
+    /// Put another program in the place of one that stays, in one step
+    Replace(replace::Options),
+    /// Switch an attachment that stays while its program runs
+    Set(set::Options),
+    /// Let an attachment stay that detaches by itself otherwise
+    Confirm(confirm::Options),
+    /// Detach what nobody confirms; started by --confirm
+    #[command(hide = true)]
+    Expire(confirm::Expiry),
     /// Show what stays attached, and the programs of others
     List(list::Options),
     /// Show everything about one attachment that stays
@@ -88,6 +100,10 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Attach(options) => attach::run(&options, output),
         Verb::Watch(options) => watch::run(&options, output),
         Verb::Detach(options) => detach::run(&options, output),
+        Verb::Replace(options) => replace::run(&options, output),
+        Verb::Set(options) => set::run(&options, output),
+        Verb::Confirm(options) => confirm::run(&options, output),
+        Verb::Expire(options) => confirm::expire(&options, output),
         Verb::List(options) => list::run(&options, output),
         Verb::Show(options) => show::run(&options, output),
         Verb::Stats(options) => stats::run(&options, output),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::attach::pinned::now;
 use super::list::{age, state};
+use super::set::in_words;
 use crate::Ending;
 use crate::failure::{Failure, printable};
 use crate::options::RootOption;
@@ -32,7 +33,17 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let counts = attachment.counts().map_err(|error| of_attachment(&error))?;
     let description = attachment.description();
     let link = attachment.link();
+    let control = attachment.control().map_err(|error| of_attachment(&error))?;
     if output.json() {
+        let control = control.map(|control| {
+            json!({
+                "dry_run": control.dry_run,
+                "sample": control.sample,
+                "rate": control.rate,
+                "limit_pps": control.limit_pps,
+                "unconfirmed": control.deadline_ns != 0,
+            })
+        });
         let maps: Vec<_> = attachment
             .program()
             .maps()
@@ -54,6 +65,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
                 "jited_bytes": info.jited_prog_len,
             },
             "maps": maps,
+            "control": control,
             "hits": counts.hits,
             "description": description,
         }))?;
@@ -73,6 +85,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let [found, missed, other] =
         [&description.on_match, &description.on_miss, &description.out_of_scope];
     line("verdicts", format!("match {found}, miss {missed}, out of scope {other}"))?;
+    if let Some(control) = control {
+        line("controls", in_words(&control))?;
+    }
     let slots = grouped(description.slots);
     let (id, tag, bytes) = (info.id, info.tag_hex(), grouped(info.jited_prog_len.into()));
     line("program", format!("{id}, tag {tag}, {slots} slots, {bytes} bytes of machine code"))?;

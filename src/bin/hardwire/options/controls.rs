@@ -54,6 +54,11 @@ impl ControlOptions {
         }
     }
 
+    /// Is anything to be switched on?
+    pub(crate) fn given(&self) -> bool {
+        self.control() != Control::default()
+    }
+
     /// What is switched on from the start.
     pub(crate) fn control(&self) -> Control {
         Control {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use hardwire::attachment::{BPFFS, Error, Root};
+use clap::{Args, value_parser};
+use hardwire::attachment::{BPFFS, Error, Hook, Root};
 
 use crate::failure::Problem;
 
@@ -61,6 +61,17 @@ pub(crate) struct PinOptions {
     /// What to call it, instead of IFACE-xdp
     #[arg(long, value_name = "NAME", requires = "pin", help_heading = HEADING)]
     pub(crate) name: Option<String>,
+    /// Detach by itself after so many seconds, unless `hardwire confirm NAME` was run until then; from
+    /// then on every frame passes, whatever becomes of this machine's processes
+    #[arg(long, value_name = "SECONDS", requires = "pin", value_parser = value_parser!(u32).range(1..=86_400), help_heading = HEADING)]
+    pub(crate) confirm: Option<u32>,
     #[command(flatten)]
     pub(crate) root: RootOption,
+}
+
+impl PinOptions {
+    /// What the attachment is called.
+    pub(crate) fn name(&self, interface: &str, hook: Hook) -> String {
+        self.name.clone().unwrap_or_else(|| format!("{interface}-{}", hook.name()))
+    }
 }

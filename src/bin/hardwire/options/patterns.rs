@@ -269,6 +269,22 @@ fn short(text: &[u8]) -> String {
 }
 
 impl Named {
+    /// Patterns that were written earlier.
+    ///
+    /// # Errors
+    ///
+    /// This version does not take one of them any more.
+    pub(crate) fn again(patterns: &[Written]) -> Result<Vec<Self>, Problem> {
+        let one = |(written, id): (&Written, u32)| {
+            let place = format!("pattern {id}");
+            let lowered = written.lower(id);
+            let pattern = lowered
+                .map_err(|error| Problem::of_pattern(&error, place.clone(), &written.text))?;
+            Ok(Self { pattern, place, text: short(&written.text), written: written.clone() })
+        };
+        patterns.iter().zip(1..).map(one).collect()
+    }
+
     /// Only the patterns, as the compiler takes them.
     pub(crate) fn patterns(all: &[Self]) -> Vec<Pattern> {
         all.iter().map(|named| named.pattern.clone()).collect()

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use hardwire::compiler::Entry;
 use hardwire::compiler::ir::{Matcher, Report, Scope, Verdict, Verdicts};
+use hardwire::compiler::pattern::Written;
 use nix::net::if_::if_nametoindex;
 
 use super::{Named, PatternOptions};
@@ -110,32 +111,36 @@ const VERDICTS: &str = "Verdicts: pass, drop, abort, tx, redirect:IFACE";
 /// `--on-match`, `--on-miss`, `--out-of-scope`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct VerdictOptions {
-    /// What becomes of frames in which a pattern was found
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
-    on_match: VerdictWord,
+    /// What becomes of frames in which a pattern was found [default: pass]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, help_heading = VERDICTS)]
+    on_match: Option<VerdictWord>,
     /// What becomes of frames in scope in which none was found. Frames with an empty payload are
-    /// in scope: with `drop` here no TCP connection is ever established
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
-    on_miss: VerdictWord,
-    /// What becomes of frames without the scope (ARP, fragments, …)
-    #[arg(long, value_name = "VERDICT", value_parser = verdict, default_value = "pass", help_heading = VERDICTS)]
-    out_of_scope: VerdictWord,
+    /// in scope: with `drop` here no TCP connection is ever established [default: pass]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, help_heading = VERDICTS)]
+    on_miss: Option<VerdictWord>,
+    /// What becomes of frames without the scope (ARP, fragments, …) [default: pass]
+    #[arg(long, value_name = "VERDICT", value_parser = verdict, help_heading = VERDICTS)]
+    out_of_scope: Option<VerdictWord>,
 }
 
 impl VerdictOptions {
-    /// The verdicts, with interfaces looked up.
-    fn resolve(&self) -> Result<Verdicts, Failure> {
+    /// The verdicts, with interfaces looked up; those of `before` where none is given.
+    fn resolve(&self, before: &Verdicts) -> Result<Verdicts, Failure> {
+        let resolve = |word: &Option<VerdictWord>, before| {
+            word.as_ref().map_or(Ok(before), VerdictWord::resolve)
+        };
         Ok(Verdicts {
-            on_match: self.on_match.resolve()?,
-            on_miss: self.on_miss.resolve()?,
-            out_of_scope: self.out_of_scope.resolve()?,
+            on_match: resolve(&self.on_match, before.on_match)?,
+            on_miss: resolve(&self.on_miss, before.on_miss)?,
+            out_of_scope: resolve(&self.out_of_scope, before.out_of_scope)?,
         })
     }
 
     /// Is every verdict the default?
     fn are_default(&self) -> bool {
         let pass = VerdictWord::Plain(Verdict::Pass);
-        [&self.on_match, &self.on_miss, &self.out_of_scope].into_iter().all(|word| *word == pass)
+        let given = [&self.on_match, &self.on_miss, &self.out_of_scope];
+        given.into_iter().flatten().all(|word| *word == pass)
     }
 }
 
@@ -144,12 +149,12 @@ impl VerdictOptions {
 pub(crate) struct MatcherOptions {
     #[command(flatten)]
     pub(crate) patterns: PatternOptions,
-    /// Which bytes of a frame are searched
-    #[arg(long = "in", value_enum, default_value = "payload", value_name = "SCOPE")]
-    scope: ScopeWord,
-    /// How much is told of a frame
-    #[arg(long, value_enum, default_value = "first", value_name = "HOW MUCH")]
-    report: ReportWord,
+    /// Which bytes of a frame are searched [default: payload]
+    #[arg(long = "in", value_enum, value_name = "SCOPE")]
+    scope: Option<ScopeWord>,
+    /// How much is told of a frame [default: first]
+    #[arg(long, value_enum, value_name = "HOW MUCH")]
+    report: Option<ReportWord>,
     #[command(flatten)]
     verdicts: VerdictOptions,
 }
@@ -176,12 +181,41 @@ impl MatcherOptions {
         if named.is_empty() {
             output.warn(NO_PATTERNS);
         }
-        let matcher = Matcher {
-            patterns: Named::patterns(&named),
-            scope: self.scope.into(),
-            report: self.report.into(),
-            verdicts: self.verdicts.resolve()?,
+        let before = Matcher {
+            patterns: Vec::new(),
+            scope: Scope::Payload,
+            report: Report::First,
+            verdicts: Verdicts::default(),
         };
-        Ok((matcher, named))
+        Ok((self.over(before, &named)?, named))
+    }
+
+    /// `before` with these patterns, and with what else is given here.
+    fn over(&self, before: Matcher, named: &[Named]) -> Result<Matcher, Failure> {
+        Ok(Matcher {
+            patterns: Named::patterns(named),
+            scope: self.scope.map_or(before.scope, Into::into),
+            report: self.report.map_or(before.report, Into::into),
+            verdicts: self.verdicts.resolve(&before.verdicts)?,
+        })
+    }
+
+    /// The same, where nothing that is not given changes: `before` has what is in place now, and
+    /// `patterns` its patterns as they were written.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn read_over(
+        &self,
+        before: Matcher,
+        patterns: &[Written],
+        output: &Output,
+    ) -> Result<(Matcher, Vec<Named>), Failure> {
+        let mut named = self.patterns.read(output)?;
+        if named.is_empty() {
+            named = Named::again(patterns)?;
+        }
+        Ok((self.over(before, &named)?, named))
     }
 }

@@ -5,6 +5,7 @@
 //! the program stays when the command ends ([`pinned`]).
 
 mod attachment;
+mod guard;
 pub(crate) mod pinned;
 pub(super) mod watch;
 
@@ -12,18 +13,22 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hardwire::compiler::Entry;
+use hardwire::attachment::{Error, Hook};
+use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::ir::{Verdict, Verdicts};
+use hardwire::compiler::{self, Entry};
 use hardwire::loader::link::LinkError;
-use hardwire::loader::{LoadOptions, Program};
+use hardwire::loader::{LoadOptions, Program, Update};
 use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
 use serde_json::json;
 
 use super::detach::of_netlink;
+use super::replace::Exchange;
 use super::verify;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::options::{MatcherOptions, PinOptions, TargetOption};
+use crate::options::lifecycle::of_attachment;
+use crate::options::{ControlOptions, MatcherOptions, PinOptions, TargetOption};
 use crate::output::Output;
 use crate::totals::{Summary, Totals};
 use attachment::{Attachment, Occupied};
@@ -89,12 +94,15 @@ pub(crate) struct Options {
     /// How; link unless a program is to be replaced
     #[arg(long, value_enum)]
     via: Option<Via>,
-    /// Take the place of the program with this id, and of no other
-    #[arg(long, value_name = "ID")]
-    replace: Option<u32>,
+    /// Take the place of the program with this id, and of no other; without an id, of the attachment
+    /// that stays under the same name, if there is one
+    #[arg(long, value_name = "ID", num_args = 0..=1, default_missing_value = OURS, value_parser = replaced)]
+    replace: Option<Replaced>,
     /// Take the place of whatever is attached
     #[arg(long, conflicts_with = "replace")]
     force: bool,
+    #[command(flatten)]
+    controls: ControlOptions,
     #[command(flatten)]
     stay: PinOptions,
     /// Detach after so many seconds
@@ -103,6 +111,26 @@ pub(crate) struct Options {
     /// Detach when at least so many frames have matched
     #[arg(long, value_name = "MATCHES", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "pin")]
     count: Option<u64>,
+}
+
+/// What `--replace` takes the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Replaced {
+    /// The attachment that stays under the same name.
+    Ours,
+    /// The program with this id.
+    Id(u32),
+}
+
+/// The value of `--replace` without one.
+const OURS: &str = "ours";
+
+fn replaced(text: &str) -> Result<Replaced, String> {
+    match text.parse() {
+        _ if text == OURS => Ok(Replaced::Ours),
+        Ok(id) => Ok(Replaced::Id(id)),
+        Err(_) => Err("write the id of a program, or nothing".to_owned()),
+    }
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
@@ -131,6 +159,7 @@ fn redirects_exist(verdicts: &Verdicts, socket: &mut Socket) -> Result<(), Failu
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let via = options.via()?;
     let (matcher, named) = options.matcher.read(Entry::Xdp, output)?;
+    guard::find_something(&matcher)?;
     let occupied = options.occupied()?;
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
     redirects_exist(&matcher.verdicts, &mut socket)?;
@@ -138,8 +167,24 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
     let target = options.target.or_this_kernel(output)?;
-    let compiled = options.target.compile(&matcher, Entry::Xdp, &target, output)?;
+    let compiler = options.compiler();
+    let compiled = options.target.compile_with(&compiler, &matcher, Entry::Xdp, &target, output)?;
     verify::foresee(&compiled, output);
+    guard::warn(&mut socket, &link, &matcher, &options.controls, &options.stay, output);
+    if let Some(attachment) = options.ours(&link)? {
+        let control = options.controls.given().then(|| options.controls.control());
+        let exchange = Exchange {
+            matcher: &matcher,
+            named: &named,
+            compiler: &compiler,
+            compiled: &compiled,
+            control,
+            confirm: options.stay.confirm,
+            reset: false,
+            root: &options.stay.root,
+        };
+        return exchange.run(attachment, output);
+    }
     let program = output
         .busy("the verifier is at work", || Program::load(&compiled.image, &LoadOptions::default()))
         .map_err(|error| Problem::of_load(&error))?;
@@ -159,7 +204,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             link: &link,
             matcher: &matcher,
             named: &named,
-            slots: compiled.slot_count(),
+            compiled: &compiled,
+            compiler: &compiler,
+            control: options.controls.control(),
             program: &program,
             program_id: id,
             mode,
@@ -167,6 +214,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         };
         return ready.attach(&options.stay, &mut socket, output);
     }
+    set_control(&program, &options.controls.control())?;
     // Blocked before anything is attached: from here on a signal is read, and cannot end us
     // between attaching and detaching.
     let signals = Signals::block()?;
@@ -237,17 +285,57 @@ fn attach(
     Ok(attached)
 }
 
+/// Switch on in `program`, which is not attached yet, what `control` says.
+fn set_control(program: &Program, control: &Control) -> Result<(), Problem> {
+    let Some(map) = program.map_named(CONTROL_MAP) else {
+        // What was asked for and is not there must not pass for done: a dry run would drop.
+        if *control == Control::default() {
+            return Ok(());
+        }
+        let problem = Problem::new("the program has no controls, so nothing was attached");
+        return Err(problem.hint("this is a bug in Hardwire; please report it"));
+    };
+    map.update(&[0; 4], &control.to_bytes(), Update::Any)
+        .map_err(|error| Problem::of(&error).hint_if(error.hint()))
+}
+
 impl Options {
+    /// How the program is made: what stays can be switched while it runs.
+    fn compiler(&self) -> compiler::Options {
+        let options = self.controls.apply(self.target.compiler());
+        compiler::Options { controls: options.controls || self.stay.pin, ..options }
+    }
+
+    /// The attachment whose place is to be taken.
+    fn ours(&self, link: &Link) -> Result<Option<hardwire::attachment::Attachment>, Failure> {
+        if self.replace != Some(Replaced::Ours) {
+            return Ok(None);
+        }
+        let name = self.stay.name(&link.name, Hook::Xdp);
+        match self.stay.root.open()?.open_attachment(&name) {
+            Ok(attachment) => Ok(Some(attachment)),
+            Err(Error::Unknown { .. }) => Ok(None),
+            Err(error) => Err(of_attachment(&error).into()),
+        }
+    }
+
     fn occupied(&self) -> Result<Occupied, Failure> {
         Ok(match self.replace {
-            Some(id) => Occupied::Replace { id, program: Box::new(program_by_id(id)?) },
+            Some(Replaced::Ours) => Occupied::Refuse,
+            Some(Replaced::Id(id)) => {
+                Occupied::Replace { id, program: Box::new(program_by_id(id)?) }
+            }
             None if self.force => Occupied::Overwrite,
             None => Occupied::Refuse,
         })
     }
 
     fn via(&self) -> Result<Via, Failure> {
-        let alone = self.replace.is_none() && !self.force;
+        if self.replace == Some(Replaced::Ours) && !self.stay.pin {
+            let problem = Problem::new("what is there to replace?").at("--replace without an id");
+            return Err(Failure::Usage(problem.hint("write --replace ID, or --pin --replace")));
+        }
+        let alone = !matches!(self.replace, Some(Replaced::Id(_))) && !self.force;
         match self.via {
             None if alone => Ok(Via::Link),
             None => Ok(Via::Netlink),

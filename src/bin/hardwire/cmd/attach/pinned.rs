@@ -4,7 +4,9 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hardwire::attachment::{Description, Error, Hook, PatternText};
+use hardwire::compiler::event::control::Control;
 use hardwire::compiler::ir::Matcher;
+use hardwire::compiler::{self, Compiled};
 use hardwire::loader::{Program, host};
 use hardwire::netlink::{Link, Socket, XdpMode};
 use serde_json::json;
@@ -22,16 +24,13 @@ pub(super) struct Ready<'a> {
     pub(super) link: &'a Link,
     pub(super) matcher: &'a Matcher,
     pub(super) named: &'a [Named],
-    pub(super) slots: u64,
+    pub(super) compiled: &'a Compiled,
+    pub(super) compiler: &'a compiler::Options,
+    pub(super) control: Control,
     pub(super) program: &'a Program,
     pub(super) program_id: u32,
     pub(super) mode: XdpMode,
     pub(super) occupied: &'a Occupied,
-}
-
-/// The name of an attachment that was given none.
-fn default_name(interface: &str, hook: Hook) -> String {
-    format!("{interface}-{}", hook.name())
 }
 
 /// Patterns as a description has them.
@@ -52,12 +51,14 @@ impl Ready<'_> {
         socket: &mut Socket,
         output: &mut Output,
     ) -> Result<Ending, Failure> {
-        let name = stay.name.clone();
-        let name = name.unwrap_or_else(|| default_name(&self.link.name, Hook::Xdp));
+        let name = stay.name(&self.link.name, Hook::Xdp);
         let root = stay.root.open()?;
         let description = self.description()?;
         let of = |error: Error| of_attachment(&error);
         let place = root.place(&name).map_err(of)?;
+        let deadline_ns = stay.confirm.map(super::super::confirm::deadline);
+        let control = Control { deadline_ns: deadline_ns.unwrap_or(0), ..self.control };
+        super::set_control(self.program, &control)?;
         place.fill(self.program, &description).map_err(of)?;
         let (link, mode) = (self.link, self.mode);
         let attachment =
@@ -65,7 +66,10 @@ impl Ready<'_> {
                 .map_err(|error| of_attach(&error, link, mode))?;
         let (mode, via) = (attachment.mode(), attachment.via());
         attachment.stay(place).map_err(of)?;
-        let id = self.program_id;
+        if let Some(deadline_ns) = deadline_ns {
+            super::super::confirm::watch_over(&name, &stay.root, deadline_ns)?;
+        }
+        let (id, slots) = (self.program_id, self.compiled.slot_count());
         if output.json() {
             output.json_line(&json!({
                 "attached": {
@@ -75,16 +79,22 @@ impl Ready<'_> {
                     "mode": mode.to_string(),
                     "via": via,
                     "program_id": id,
-                    "slots": self.slots,
+                    "slots": slots,
+                    "dry_run": control.dry_run,
+                    "confirm_seconds": stay.confirm,
                 }
             }))?;
         } else {
-            let slots = self.slots;
             let iface = &link.name;
             writeln!(
                 output,
                 "{name}: program {id} ({slots} slots) stays attached to {iface} in {mode} mode by {via}"
             )?;
+            if let Some(seconds) = stay.confirm {
+                output.note(format!(
+                    "it detaches by itself in {seconds} s: `hardwire confirm {name}` lets it stay"
+                ));
+            }
         }
         Ok(Ending::Done)
     }
@@ -112,11 +122,14 @@ impl Ready<'_> {
             on_miss: String::new(),
             out_of_scope: String::new(),
             patterns: texts(self.named),
-            slots: self.slots,
+            slots: self.compiled.slot_count(),
             created: now(),
+            events: None,
+            source_limit: false,
             continues: None,
         };
         description.set_matcher(self.matcher);
+        description.set_options(self.compiler);
         Ok(description)
     }
 }

@@ -1,0 +1,197 @@
+//! `hardwire replace`: another program in the place of one that stays, without a frame that meets
+//! neither, and with the counts going on.
+
+use std::io::Write;
+
+use clap::Args;
+use hardwire::attachment::{Attachment, Description, Hook};
+use hardwire::compiler::event::control::{CONTROL_MAP, Control};
+use hardwire::compiler::event::record::Direction;
+use hardwire::compiler::ir::Matcher;
+use hardwire::compiler::pattern::Written;
+use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::loader::{LoadOptions, Program};
+use serde_json::json;
+
+use super::attach::pinned::{now, texts};
+use super::{confirm, verify};
+use crate::Ending;
+use crate::failure::{Failure, Problem};
+use crate::options::lifecycle::of_attachment;
+use crate::options::{MatcherOptions, Named, RootOption, TargetOption};
+use crate::output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire replace eth0-xdp -e 'GET /admin' -e 'POST /admin'     other patterns, the rest as it was
+  hardwire replace eth0 --on-match drop                         the same patterns, another verdict
+  hardwire replace eth0 -f patterns.txt --reset --confirm 60
+
+What is not given stays as it is. Hits of patterns that are in both go on; --reset counts anew.";
+
+/// Options of `replace`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The attachment, or the interface it is on
+    #[arg(value_name = "NAME|IFACE")]
+    name: String,
+    #[command(flatten)]
+    matcher: MatcherOptions,
+    #[command(flatten)]
+    target: TargetOption,
+    /// Count anew
+    #[arg(long)]
+    reset: bool,
+    /// Detach by itself after so many seconds, unless `hardwire confirm NAME` was run until then
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    confirm: Option<u32>,
+    #[command(flatten)]
+    root: RootOption,
+}
+
+/// What takes the place of another program.
+pub(super) struct Exchange<'a> {
+    pub(super) matcher: &'a Matcher,
+    pub(super) named: &'a [Named],
+    pub(super) compiler: &'a compiler::Options,
+    pub(super) compiled: &'a Compiled,
+    /// What is switched on; nothing leaves it as it is.
+    pub(super) control: Option<Control>,
+    pub(super) confirm: Option<u32>,
+    pub(super) reset: bool,
+    pub(super) root: &'a RootOption,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let root = options.root.open()?;
+    let attachment = root.find(&options.name).map_err(|error| of_attachment(&error))?;
+    attachment.attached().map_err(|error| of_attachment(&error))?;
+    let description = attachment.description();
+    let (before, patterns) = before(description)?;
+    let (matcher, named) = options.matcher.read_over(before, &patterns, output)?;
+    let entry = entry(description.hook);
+    let target = options.target.or_this_kernel(output)?;
+    let compiler = description.options(options.target.compiler());
+    let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
+    verify::foresee(&compiled, output);
+    let exchange = Exchange {
+        matcher: &matcher,
+        named: &named,
+        compiler: &compiler,
+        compiled: &compiled,
+        control: None,
+        confirm: options.confirm,
+        reset: options.reset,
+        root: &options.root,
+    };
+    exchange.run(attachment, output)
+}
+
+/// Where a program for `hook` runs.
+pub(super) fn entry(hook: Hook) -> Entry {
+    match hook {
+        Hook::Xdp => Entry::Xdp,
+        Hook::Ingress => Entry::Tc(Direction::Ingress),
+        Hook::Egress => Entry::Tc(Direction::Egress),
+    }
+}
+
+/// What is in place now, without patterns, and those.
+fn before(description: &Description) -> Result<(Matcher, Vec<Written>), Problem> {
+    let unknown = || {
+        Problem::new("the description of what is attached says what this version does not know")
+            .at(format!("made by Hardwire {}", description.version))
+            .hint("detach it and attach anew")
+    };
+    let matcher = Matcher {
+        patterns: Vec::new(),
+        scope: description.scope().ok_or_else(unknown)?,
+        report: description.report().ok_or_else(unknown)?,
+        verdicts: description.verdicts().ok_or_else(unknown)?,
+    };
+    let patterns: Option<Vec<_>> = description.patterns.iter().map(|text| text.written()).collect();
+    Ok((matcher, patterns.ok_or_else(unknown)?))
+}
+
+impl Exchange<'_> {
+    /// Load it and put it in place.
+    pub(super) fn run(
+        &self,
+        attachment: Attachment,
+        output: &mut Output,
+    ) -> Result<Ending, Failure> {
+        let image = &self.compiled.image;
+        let shared = attachment.shared(image, self.reset).map_err(|error| of_attachment(&error))?;
+        let load = || Program::load_sharing(image, &LoadOptions::default(), &shared);
+        let program = output
+            .busy("the verifier is at work", load)
+            .map_err(|error| Problem::of_load(&error))?;
+        verify::without_types(&program, output);
+        if (self.control.is_some() || self.confirm.is_some())
+            && program.map_named(CONTROL_MAP).is_none()
+        {
+            let problem = Problem::new("the program has no controls, so nothing was exchanged");
+            return Err(problem.hint("this is a bug in Hardwire; please report it").into());
+        }
+        let mut description = Description {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            patterns: texts(self.named),
+            slots: self.compiled.slot_count(),
+            created: now(),
+            ..attachment.description().clone()
+        };
+        description.set_matcher(self.matcher);
+        description.set_options(self.compiler);
+        let name = attachment.name().to_owned();
+        let interface = description.interface.clone();
+        let old = attachment.program().info().map_err(|error| super::of_info(&error))?.id;
+        let attachment = attachment
+            .replace(&program, &description, self.reset)
+            .map_err(|error| of_attachment(&error))?;
+        self.switch(&attachment)?;
+        drop(attachment);
+        let new = program.info().map_err(|error| super::of_info(&error))?.id;
+        let slots = description.slots;
+        if output.json() {
+            output.json_line(&json!({
+                "replaced": {
+                    "name": name,
+                    "interface": interface,
+                    "program_id": new,
+                    "old_program_id": old,
+                    "slots": slots,
+                    "reset": self.reset,
+                    "confirm_seconds": self.confirm,
+                }
+            }))?;
+            return Ok(Ending::Done);
+        }
+        let counts = if self.reset { "counts begin anew" } else { "counts go on" };
+        writeln!(
+            output,
+            "{name}: program {new} ({slots} slots) took the place of program {old} on {interface}; \
+             {counts}"
+        )?;
+        Ok(Ending::Done)
+    }
+
+    /// Switch what is to be switched, and have the confirmation awaited.
+    fn switch(&self, attachment: &Attachment) -> Result<(), Failure> {
+        let of = |error| of_attachment(&error);
+        let deadline_ns = self.confirm.map(confirm::deadline);
+        if self.control.is_none() && deadline_ns.is_none() {
+            return Ok(());
+        }
+        let before = attachment.control().map_err(of)?.unwrap_or_default();
+        let control = self.control.unwrap_or(before);
+        let Control { epoch, count, .. } = before;
+        let deadline_ns = deadline_ns.unwrap_or(before.deadline_ns);
+        attachment.set_control(&Control { deadline_ns, epoch, count, ..control }).map_err(of)?;
+        match self.confirm {
+            Some(_) => Ok(confirm::watch_over(attachment.name(), self.root, deadline_ns)?),
+            None => Ok(()),
+        }
+    }
+}
