@@ -92,6 +92,31 @@ impl Default for Events {
     }
 }
 
+impl Options {
+    /// The same with all that these need: events and controls count, a limit has controls.
+    ///
+    /// # Errors
+    ///
+    /// A ring buffer that no kernel makes, more bytes of a frame than there are.
+    fn complete(&self) -> Result<Self, CompileError> {
+        if let Some(Events { snap, ring_bytes }) = self.events {
+            let limit = event::record::CAPTURED_MAX;
+            if snap > limit {
+                let why = format!("a frame has at most {limit}");
+                return Err(CompileError::Target { what: format!("events of {snap} bytes"), why });
+            }
+            if !ring_bytes.is_power_of_two() || ring_bytes < RING_BYTES_MIN {
+                let what = format!("a ring buffer of {ring_bytes} bytes");
+                let why = format!("it has a power of two of bytes, {RING_BYTES_MIN} or more");
+                return Err(CompileError::Target { what, why });
+            }
+        }
+        let controls = self.controls || self.source_limit;
+        let counters = self.counters || self.events.is_some() || controls;
+        Ok(Self { counters, controls, ..*self })
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -184,6 +209,7 @@ pub fn compile(
             return Err(CompileError::TooLong { what: "the literal", bytes, limit });
         }
     }
+    let options = &options.complete()?;
     let lowered = lower::lower(matcher, options.strategy, options.limits, target.may_goto)?;
     chain::compile(matcher, lowered, entry, target, options)
 }

@@ -66,6 +66,15 @@ pub(super) const AT: i16 = -76;
 /// How much of the stack is needed up to here.
 pub(super) const WALKS_FLOOR: i16 = -80;
 
+// What an exit keeps when the passes are over.
+
+/// The source address of the frame, 16 bytes.
+pub(super) const SOURCE: i16 = -96;
+/// What is to be remembered of it, 16 bytes.
+pub(super) const SOURCE_SEEN: i16 = -112;
+/// Is the frame spared its verdict? One byte, in the unused half of a slot.
+pub(super) const SPARED: i16 = -115;
+
 // From here on what a pass keeps for itself.
 
 /// Position of a candidate in its block, plus one, u32. Plus one, because the verifier remembers a

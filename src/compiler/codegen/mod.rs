@@ -9,6 +9,7 @@ mod chain;
 mod confirm;
 mod direct;
 mod entry;
+mod exit;
 mod fingerprint;
 mod frame;
 mod frequency;
@@ -18,7 +19,9 @@ mod report;
 mod scope;
 mod set;
 mod set_step;
+mod source;
 mod states;
+mod tell;
 mod walk;
 mod windows;
 
@@ -68,6 +71,7 @@ pub(super) struct Gen<'a> {
     hits: Option<i32>,
     scratch: Option<i32>,
     links: Option<chain::Links>,
+    switches: exit::Switches,
     exits: Exits,
     note: Label,
     steps: Vec<states::step::Step>,
@@ -131,6 +135,7 @@ pub(super) fn generate(
         hits: None,
         scratch: None,
         links: None,
+        switches: exit::Switches::default(),
         exits,
         note,
         steps: Vec::new(),
@@ -162,7 +167,7 @@ impl Gen<'_> {
                 name: "counters".to_owned(),
                 kind: MapKind::PerCpuArray,
                 key_bytes: 4,
-                value_bytes: size(event::COUNTERS_BYTES),
+                value_bytes: size(self.counters_bytes()),
                 entries_max: 1,
                 flags: 0,
             };
@@ -193,6 +198,7 @@ impl Gen<'_> {
             self.scratch = Some(self.asm.map(spec));
         }
         self.links_between_programs();
+        self.switches();
     }
 
     /// Is scratch memory used at all?

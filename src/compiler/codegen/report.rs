@@ -1,6 +1,6 @@
 //! Noting matches, counting, and returning the verdict.
 
-use super::{Gen, frame};
+use super::{Gen, exit::End, frame};
 use crate::{
     assembler::{
         Alu, Branch, Helper, Insn, Jmp, Label, Phase,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Offset of `ifindex` in `struct __sk_buff`.
-const SKB_IFINDEX: i16 = 40;
+pub(super) const SKB_IFINDEX: i16 = 40;
 
 impl Gen<'_> {
     pub(super) fn counter_offset(counter: Counter) -> i16 {
@@ -120,6 +120,7 @@ impl Gen<'_> {
         }
         let word = match (self.entry, keep) {
             (Entry::Xdp | Entry::Tc(_), _) => self.entry.says(verdict),
+            (Entry::SocketFilter, true) if self.switches.events.is_some() => "told",
             (Entry::SocketFilter, true) => "keep",
             (Entry::SocketFilter, false) => "drop",
         };
@@ -128,6 +129,11 @@ impl Gen<'_> {
         if keep {
             self.note_conditions();
             self.say(Phase::Verdict, format!("{what}: {word}"));
+        }
+        let end = End { counter, verdict, matched: keep };
+        if self.is_more(end) {
+            self.end_frame(end);
+            return;
         }
         if self.counters.is_some() {
             let of_verdict = match (self.entry, keep) {
@@ -149,7 +155,7 @@ impl Gen<'_> {
         }
     }
 
-    fn return_verdict(&mut self, verdict: Verdict) {
+    pub(super) fn return_verdict(&mut self, verdict: Verdict) {
         match (self.entry, verdict) {
             (_, Verdict::Redirect { ifindex }) => {
                 self.asm.emit(Alu::Mov.imm32(R1, ifindex.cast_signed()));
@@ -196,6 +202,7 @@ impl Gen<'_> {
         self.asm.function("note", self.note);
         let frames = Self::counter_offset(Counter::Frames);
         let (out, first, store) = (self.asm.label(), self.asm.label(), self.asm.label());
+        self.keep_for_notes();
         if self.stack_is_full {
             self.mov(R6, R2);
             self.asm.emit(Size::DW.load(R7, R3, frames));
@@ -230,6 +237,7 @@ impl Gen<'_> {
         self.asm.emit(Size::DW.store(R0, HIT_HITS, R3));
         self.asm.bind(store);
         self.asm.emit(Size::DW.store(R0, HIT_END, R2));
+        self.note_for_event(out);
         self.asm.bind(out);
         self.set_imm(R0, 0);
         self.asm.emit(Insn::Exit);

@@ -31,17 +31,19 @@ const NEXT: Reg = R5;
 const ZERO: Reg = R7;
 
 /// Offset of `vlan_present` in `struct __sk_buff`.
-const SKB_VLAN_PRESENT: i16 = 20;
+pub(super) const SKB_VLAN_PRESENT: i16 = 20;
 
 /// EtherTypes as a little-endian load of two big-endian bytes gives them.
-const fn ether_type(value: u16) -> i32 {
+pub(super) const fn ether_type(value: u16) -> i32 {
     value.swap_bytes() as i32
 }
 
-const ETHER_BYTES: i32 = 14;
-const VLAN_BYTES: i32 = 4;
+pub(super) const ETHER_BYTES: i32 = 14;
+pub(super) const VLAN_BYTES: i32 = 4;
 /// VLAN tags that are walked (DESIGN: a third is out of scope).
-const VLAN_TAGS_MAX: i32 = 2;
+pub(super) const VLAN_TAGS_MAX: i32 = 2;
+/// Types of a VLAN tag.
+pub(super) const VLAN_TYPES: [u16; 3] = [0x9100, 0x8100, 0x88a8];
 /// IPv6 extension headers that are walked.
 const EXTENSION_HEADERS_MAX: i32 = 6;
 /// The walk cannot get further: two tags, an IPv6 header, six extension headers of 2,048 bytes.

@@ -1,7 +1,8 @@
 //! What a generated program writes into its maps, and how to read it: one layout for the writer
 //! (codegen) and the readers (vm, loader, command line).
 //!
-//! Map 0, `counters`, is a per-CPU array of one [`Counters`]. Map 1, `hits`, is a per-CPU array of
+//! Map 0, `counters`, is a per-CPU array of one [`Counters`], behind which a
+//! program with events keeps notes of the frame it is about. Map 1, `hits`, is a per-CPU array of
 //! one [`Hit`] a pattern, in the order of [`Matcher::patterns`](super::ir::Matcher). Both hold
 //! native little-endian 64-bit numbers. A program with events sends a [`Record`](record::Record) of
 //! every matching frame through the map [`EVENTS_MAP`]. The map [`CONTROL_MAP`](control::CONTROL_MAP)
@@ -87,6 +88,15 @@ impl Counter {
 
 /// Bytes of a [`Counters`] record.
 pub const COUNTERS_BYTES: usize = Counter::COUNT * 8;
+/// Offset, behind the counters of a program with events, of the number of the frame that the notes
+/// behind it are about, u64.
+pub const NOTES_FRAME: i16 = 128;
+/// Offset of how many notes there were, u64.
+pub const NOTED: i16 = 136;
+/// Offset of the first [`NOTES_MAX`](record::NOTES_MAX) of them: index and end, u32 each.
+pub const NOTES: i16 = 144;
+/// Bytes of the counters with the notes.
+pub const COUNTERS_AND_NOTES_BYTES: usize = 144 + record::NOTES_MAX * record::NOTE_BYTES;
 /// Bytes of a [`Hit`] record.
 pub const HIT_BYTES: usize = 24;
 /// Offset of [`Hit::hits`].

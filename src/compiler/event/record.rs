@@ -57,6 +57,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The byte that stands for it.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ingress => 0,
+            Self::Egress => 1,
+        }
+    }
+
     /// As in machine formats.
     pub const fn name(self) -> &'static str {
         match self {
