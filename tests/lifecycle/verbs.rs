@@ -1,0 +1,246 @@
+//! What each verb says and does.
+
+use serde_json::Value;
+
+use crate::{Site, at_a_site, is_gone};
+
+fn stats(site: &Site, name: &str) -> Value {
+    serde_json::from_str(&site.good(&["stats", name, "--json"])).expect("JSON")
+}
+
+#[test]
+fn an_attachment_stays_is_found_again_and_goes() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        for via in ["link", "netlink"] {
+            let pattern = ["-e", "GET /admin", "-x", "ff fe", "--report", "all"];
+            let words = ["attach", &iface, "--pin", "--via", via, "--on-match", "drop"];
+            let said = site.good(&[&words[..], &pattern].concat());
+            assert!(
+                said.contains("stays attached") && said.ends_with(&format!("{via}\n")),
+                "{said}"
+            );
+            let name = format!("{iface}-xdp");
+            let id = site.attached().expect("attached");
+            site.send(b"GET /admin", 4);
+            site.send(b"GET /admin \xff\xfe", 2);
+            site.send(b"nothing", 1);
+
+            let read = stats(site, &iface);
+            assert_eq!(read["counters"]["frames"], 7);
+            assert_eq!(read["counters"]["verdicts"]["drop"], 6);
+            assert_eq!(read["counters"]["hits"], serde_json::json!({ "1": 6, "2": 2 }));
+            let shown = site.good(&["show", &name]);
+            let id_text = format!("program     {id}, tag ");
+            for part in
+                ["-e 'GET /admin'  (6 hits)", "-x 'ff fe'  (2 hits)", &id_text, "match drop"]
+            {
+                assert!(shown.contains(part), "{part}: {shown}");
+            }
+            let list: Value =
+                serde_json::from_str(site.good(&["list", "--json"]).lines().next().expect("one"))
+                    .expect("JSON");
+            assert_eq!((&list["name"], &list["attached"]), (&name.clone().into(), &true.into()));
+            assert_eq!(list["program_id"], id);
+            assert_eq!(list["via"], via);
+
+            // Nothing takes its place by mistake.
+            let again = site.run(&["attach", &iface, "-e", "x", "--pin"]);
+            assert_eq!(again.code, Some(1));
+            assert!(again.err.contains("there is an attachment called"), "{}", again.err);
+            let other = site.run(&["detach", &name, "--id", "1"]);
+            assert_eq!(other.code, Some(1));
+            assert_eq!(site.attached(), Some(id));
+
+            let said = site.good(&["detach", &name]);
+            assert_eq!(said, format!("{name}: detached program {id} from {iface}\n"));
+            assert_eq!((site.attached(), site.left().len()), (None, 0));
+            assert!(is_gone(id), "{via}: the program is still there");
+        }
+    });
+}
+
+#[test]
+fn a_replacement_keeps_what_is_not_given_and_counts_on_unless_told_otherwise() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let name = format!("{iface}-xdp");
+        site.good(&["attach", &iface, "-e", "abc", "--on-match", "drop", "--pin"]);
+        let old = site.attached().expect("attached");
+        site.send(b"abc", 3);
+        let said = site.good(&["replace", &iface, "-e", "xyz", "-e", "abc"]);
+        let new = site.attached().expect("attached");
+        assert!(said.contains(&format!("took the place of program {old}")), "{said}");
+        assert!(old != new && is_gone(old));
+        site.send(b"abc", 2);
+        let read = stats(site, &name);
+        assert_eq!(read["counters"]["hits"], serde_json::json!({ "1": 0, "2": 5 }));
+        assert_eq!(read["counters"]["verdicts"]["drop"], 5, "the verdict stayed");
+        assert_eq!(read["generation"], 2);
+
+        site.good(&["replace", &name, "--on-match", "pass"]);
+        site.send(b"abc", 1);
+        let read = stats(site, &name);
+        assert_eq!(read["counters"]["hits"]["2"], 6, "the patterns stayed");
+        assert_eq!(
+            read["counters"]["verdicts"],
+            serde_json::json!({
+                "pass": 1, "drop": 5, "abort": 0, "tx": 0, "redirect": 0
+            })
+        );
+
+        site.good(&["replace", &name, "-e", "only", "--reset"]);
+        let read = stats(site, &name);
+        assert_eq!((&read["counters"]["frames"], &read["vanished_hits"]), (&0.into(), &0.into()));
+
+        // The same by attach, which makes one if there is none.
+        site.good(&["attach", &iface, "-e", "abc", "--pin", "--replace"]);
+        assert_eq!(stats(site, &name)["generation"], 5);
+        site.good(&["detach", &name]);
+        site.good(&["attach", &iface, "-e", "abc", "--pin", "--replace"]);
+        assert_eq!(stats(site, &name)["generation"], 1);
+        site.good(&["detach", &name]);
+    });
+}
+
+#[test]
+fn nothing_is_mounted_or_changed_that_was_not_asked_for() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let bare = site.bare.display().to_string();
+        let run = |words: &[&str]| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hardwire"));
+            command.args(words).args(["--bpffs", &bare]);
+            let output = site.inside(|| command.output().expect("the binary"));
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.code(), text)
+        };
+        for verb in ["attach", "replace", "show", "stats", "clean", "confirm", "set"] {
+            let mut words = vec![verb];
+            words.extend((verb != "clean").then_some(iface.as_str()));
+            if verb == "attach" {
+                words.extend(["-e", "x", "--pin"]);
+            }
+            let (code, said) = run(&words);
+            assert_eq!(code, Some(1), "{verb}: {said}");
+            assert!(said.contains("no bpffs is mounted at"), "{verb}: {said}");
+            assert!(said.contains("--mount-bpffs mounts one"), "{verb}: {said}");
+        }
+        assert_eq!(run(&["list"]).0, Some(0), "nothing stays, but that is no failure");
+        assert_eq!(std::fs::read_dir(&site.bare).expect("there").count(), 0);
+        let (code, said) = run(&["attach", &iface, "-e", "x", "--pin", "--mount-bpffs"]);
+        assert_eq!(code, Some(0), "{said}");
+        let (code, said) = run(&["detach", &iface]);
+        assert_eq!(code, Some(0), "{said}");
+        nix::mount::umount(&site.bare).expect("mounted, and not in use");
+    });
+}
+
+#[test]
+fn what_is_not_hardwires_is_left_alone() {
+    at_a_site(|site| {
+        let root = site.root().path().to_owned();
+        for path in ["", "no%ame", "theirs", "theirs/1"] {
+            std::fs::create_dir(root.join(path)).expect("a folder");
+        }
+        // A pin beside no description: nothing says whose it is.
+        let spec = hardwire::assembler::MapSpec {
+            name: "theirs".to_owned(),
+            kind: hardwire::assembler::MapKind::Array,
+            key_bytes: 4,
+            value_bytes: 8,
+            entries_max: 1,
+            flags: 0,
+        };
+        let map = hardwire::loader::Map::create(&spec).expect("a map");
+        map.pin(&root.join("theirs/1/counters")).expect("pinned");
+        let said = site.good(&["clean"]);
+        assert_eq!(said.matches("left alone").count(), 2, "{said}");
+        let listed = site.good(&["list"]);
+        assert!(listed.contains("theirs") && listed.contains("ORPHAN"), "{listed}");
+        std::fs::remove_file(root.join("theirs/1/counters")).expect("removed");
+        std::fs::remove_dir(root.join("no%ame")).expect("removed");
+        // What is empty harms nobody.
+        let said = site.good(&["clean"]);
+        assert!(said.starts_with("theirs: removed: "), "{said}");
+    });
+}
+
+#[test]
+fn an_interface_that_goes_leaves_what_clean_removes() {
+    at_a_site(|site| {
+        let space = hardwire::netlink::Namespace::create().expect("a namespace");
+        let mut socket = space.socket().expect("a socket");
+        let veth = hardwire::netlink::Veth {
+            name: "going",
+            peer_name: "gone",
+            peer_namespace: None,
+            mtu: None,
+        };
+        for via in ["link", "netlink"] {
+            socket.create_veth(veth).expect("a pair");
+            let run = |words: &[&str]| {
+                let output = space.enter(|| site.command(words).output().expect("the binary"));
+                crate::Ran::from(output.expect("the namespace"))
+            };
+            let ran = run(&["attach", "going", "-e", "x", "--pin", "--via", via]);
+            assert_eq!(ran.code, Some(0), "{}", ran.err);
+            // From elsewhere: a link can be asked, an interface cannot.
+            let listed = site.good(&["list"]);
+            let want = if via == "link" { "attached" } else { "in another network namespace" };
+            assert!(listed.contains(want), "{listed}");
+            let cleaned = site.good(&["clean"]);
+            assert_eq!(cleaned.contains("left alone"), via == "netlink", "{cleaned}");
+
+            let link = socket.link_by_name("going").expect("there");
+            socket.delete_link(&link).expect("deleted");
+            let listed = run(&["list"]).out;
+            assert!(listed.contains("ORPHAN: its interface is gone"), "{listed}");
+            let ran = run(&["detach", "going-xdp"]);
+            assert_eq!(ran.code, Some(1));
+            assert!(ran.err.contains("hardwire clean"), "{}", ran.err);
+            let ran = run(&["clean", "--dry-run"]);
+            assert!(ran.out.starts_with("going-xdp: would be removed: "), "{}", ran.out);
+            assert!(run(&["clean"]).out.starts_with("going-xdp: removed: "));
+        }
+    });
+}
+
+#[test]
+fn a_program_that_somebody_else_attached_is_neither_replaced_nor_detached() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        site.good(&["attach", &iface, "-e", "ours", "--pin", "--via", "netlink"]);
+        let ours = site.attached().expect("attached");
+        // Somebody forces another program into our place.
+        let words = ["attach", &iface, "-e", "theirs", "--force", "--duration", "3600"];
+        let mut child = site.inside(|| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hardwire"));
+            command.args(words).stderr(std::process::Stdio::null());
+            command.stdout(std::process::Stdio::null()).spawn().expect("the binary")
+        });
+        let theirs = loop {
+            match site.attached() {
+                Some(id) if id != ours => break id,
+                _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+            }
+        };
+        let name = format!("{iface}-xdp");
+        for words in [vec!["replace", &name, "-e", "x"], vec!["detach", &name], vec!["set", &name]]
+        {
+            let ran = site.run(&words);
+            assert_eq!(ran.code, Some(1), "{words:?}: {}", ran.out);
+            assert!(ran.err.contains("is not attached"), "{words:?}: {}", ran.err);
+            assert_eq!(site.attached(), Some(theirs), "{words:?}");
+        }
+        let listed = site.good(&["list"]);
+        assert!(listed.contains("ORPHAN") && listed.contains(&theirs.to_string()), "{listed}");
+        assert!(site.good(&["clean"]).contains("removed"));
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid")),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .expect("a signal");
+        child.wait().expect("a child");
+    });
+}
