@@ -10,8 +10,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use hardwire::capture::LinkType;
-use hardwire::compiler::event::Counters;
 use hardwire::compiler::event::record::Record;
+use hardwire::compiler::event::{Counters, EVENTS_MAP};
 use hardwire::loader::{Program, Reader, events::REST};
 use hardwire::netlink::Link;
 
@@ -24,9 +24,6 @@ use crate::show::{Event, Printer};
 
 /// Modems (`linux/if_arp.h`; the libc crate does not have it).
 const ARPHRD_RAWIP: u16 = 519;
-
-/// Name of the map that events come through.
-const EVENTS_MAP: &str = "events";
 
 /// Longest time that something printed waits to be written out while events keep coming.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use hardwire::attachment::Counts;
-use hardwire::compiler::event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit};
+use hardwire::compiler::event::{COUNTERS_MAP, Counter, Counters, EVENTS_MAP, HITS_MAP, Hit};
 use hardwire::compiler::ir::{Outcome, Verdict};
 use hardwire::loader::Program;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -21,6 +21,13 @@ const VERDICTS: [(&str, Counter); 5] = [
     ("redirect", Counter::Redirect),
 ];
 
+/// What became of the events of matching frames.
+const EVENTS: [(&str, Counter); 3] = [
+    ("events", Counter::Events),
+    ("events_lost", Counter::EventsLost),
+    ("events_skipped", Counter::EventsSkipped),
+];
+
 /// Lines of patterns with hits that are shown; of the rest the number is told.
 const HIT_LINES_MAX: usize = 20;
 
@@ -31,12 +38,14 @@ pub(crate) struct Totals {
     pub(crate) counters: Counters,
     /// Frames in which the pattern with the id of the index plus one was found.
     pub(crate) hits: Vec<u64>,
+    /// Does the program make events?
+    events: bool,
 }
 
 impl Totals {
     /// Nothing counted yet, for so many patterns.
     pub(crate) fn new(patterns: usize) -> Self {
-        Self { counters: Counters::default(), hits: vec![0; patterns] }
+        Self { counters: Counters::default(), hits: vec![0; patterns], events: false }
     }
 
     /// What `program` counted so far on all CPUs, for so many patterns.
@@ -53,6 +62,7 @@ impl Totals {
             map.read_array().map_err(|error| Problem::of(&error).hint_if(error.hint()))
         };
         let mut totals = Self::new(patterns);
+        totals.events = program.map_named(EVENTS_MAP).is_some();
         for counters in read(COUNTERS_MAP)?.entry(0).filter_map(Counters::from_bytes) {
             totals.counters.merge(&counters);
         }
@@ -65,7 +75,7 @@ impl Totals {
 
     /// What an attachment that stays counted so far.
     pub(crate) fn of_counts(counts: Counts) -> Self {
-        Self { counters: counts.counters, hits: counts.hits }
+        Self { counters: counts.counters, hits: counts.hits, events: false }
     }
 
     /// Count one frame of `bytes` bytes, as a generated program does.
@@ -118,6 +128,10 @@ impl Totals {
         if !verdicts.is_empty() {
             writeln!(output, "verdicts: {}", verdicts.join(", "))?;
         }
+        if self.events {
+            let [made, lost, skipped] = EVENTS.map(|(_, counter)| self.counters.get(counter));
+            writeln!(output, "events: {made} made, {lost} lost, {skipped} skipped")?;
+        }
         let mut found: Vec<_> =
             self.hits.iter().zip(patterns).filter(|(hits, _)| **hits > 0).collect();
         // The most frequent first; the sort is stable, so that ties stay in the order of the ids.
@@ -135,7 +149,7 @@ impl Totals {
 
 impl Serialize for Totals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(8))?;
+        let mut map = serializer.serialize_map(None)?;
         for (name, counter) in [
             ("frames", Counter::Frames),
             ("bytes", Counter::Bytes),
@@ -145,6 +159,11 @@ impl Serialize for Totals {
             ("missed", Counter::Missed),
         ] {
             map.serialize_entry(name, &self.counters.get(counter))?;
+        }
+        if self.events {
+            for (name, counter) in EVENTS {
+                map.serialize_entry(name, &self.counters.get(counter))?;
+            }
         }
         let verdicts = VERDICTS.map(|(name, counter)| (name, self.counters.get(counter)));
         map.serialize_entry("verdicts", &Pairs(&verdicts))?;

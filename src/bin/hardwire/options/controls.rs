@@ -1,6 +1,6 @@
 //! Events, and what can be switched while the program runs.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use hardwire::compiler::event::control::Control;
 use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::{self, Events};
@@ -10,20 +10,21 @@ const HEADING: &str = "Events and limits";
 
 /// `--events` and its limits, `--dry-run`, `--limit-pps`.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("told").multiple(true))]
 pub(crate) struct ControlOptions {
     /// Tell of every matching frame, with its first bytes
-    #[arg(long, help_heading = HEADING)]
+    #[arg(long, group = "told", help_heading = HEADING)]
     pub(crate) events: bool,
     /// How many bytes of the frame an event has, 0 to 65535; 256 if nothing says it
-    #[arg(long, value_name = "BYTES", requires = "events",
+    #[arg(long, value_name = "BYTES", requires = "told",
         value_parser = clap::value_parser!(u32).range(0..=i64::from(CAPTURED_MAX)),
           help_heading = HEADING)]
     pub(crate) snap: Option<u32>,
     /// Tell of one in N matching frames of each CPU only
-    #[arg(long, value_name = "1/N", value_parser = one_in, requires = "events", help_heading = HEADING)]
+    #[arg(long, value_name = "1/N", value_parser = one_in, requires = "told", help_heading = HEADING)]
     pub(crate) sample: Option<u32>,
     /// Tell of at most N matching frames a second
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "events", help_heading = HEADING)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "told", help_heading = HEADING)]
     pub(crate) rate: Option<u32>,
     /// Let every frame pass, and count those that would not have
     #[arg(long, help_heading = HEADING)]

@@ -27,6 +27,11 @@ impl DeliveryOptions {
         self.write().is_some_and(|path| path.as_os_str() == "-")
     }
 
+    /// Was anything of it given?
+    pub(crate) fn given(&self) -> bool {
+        self.write.is_some()
+    }
+
     /// Are events printed?
     pub(crate) fn prints(&self) -> bool {
         self.write.is_none() || self.print && !self.capture_on_stdout()

@@ -15,10 +15,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hardwire::attachment::{Error, Hook};
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
+use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::ir::{Verdict, Verdicts};
-use hardwire::compiler::{self, Entry};
+use hardwire::compiler::{self, Entry, Events};
 use hardwire::loader::link::LinkError;
-use hardwire::loader::{LoadOptions, Program, Update};
+use hardwire::loader::{LoadOptions, Program, Update, wait_for_programs};
 use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
 use serde_json::json;
 
@@ -26,10 +27,14 @@ use super::detach::of_netlink;
 use super::replace::Exchange;
 use super::verify;
 use crate::Ending;
+use crate::delivery::{Delivery, How};
 use crate::failure::{Failure, Problem};
 use crate::options::lifecycle::of_attachment;
-use crate::options::{ControlOptions, MatcherOptions, PinOptions, TargetOption};
+use crate::options::{
+    ControlOptions, DeliveryOptions, MatcherOptions, Named, PinOptions, ShowOptions, TargetOption,
+};
 use crate::output::Output;
+use crate::show::capture;
 use crate::totals::{Summary, Totals};
 use attachment::{Attachment, Occupied};
 use watch::{Signals, Stop, Watch};
@@ -103,6 +108,10 @@ pub(crate) struct Options {
     force: bool,
     #[command(flatten)]
     controls: ControlOptions,
+    #[command(flatten)]
+    delivery: DeliveryOptions,
+    #[command(flatten)]
+    show: ShowOptions,
     #[command(flatten)]
     stay: PinOptions,
     /// Detach after so many seconds
@@ -199,6 +208,12 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     }
     let mode = options.mode.into();
     if options.stay.pin {
+        if options.delivery.given() {
+            let problem = Problem::new("what stays attached is not written by this command");
+            let hint =
+                "attach with --pin --events, and then `hardwire watch --attachment NAME -w FILE`";
+            return Err(Failure::Usage(problem.at("--pin -w").hint(hint)));
+        }
         let ready = pinned::Ready {
             via,
             link: &link,
@@ -218,9 +233,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Blocked before anything is attached: from here on a signal is read, and cannot end us
     // between attaching and detaching.
     let signals = Signals::block()?;
+    let delivery = options.deliver(&compiler, &program, &link, &named, output)?;
     let attachment = attach(via, &mut socket, (&link, &program), mode, &occupied, output)
         .map_err(|error| of_attach(&error, &link, mode))?;
 
+    let on_stdout = !options.delivery.capture_on_stdout();
     let mut watch = Watch {
         signals,
         changes,
@@ -231,8 +248,11 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         patterns: named.len(),
         duration: options.duration,
         count: options.count,
+        // Lines of events are what one wants to read; the counts come in the end.
+        shows: on_stdout && (delivery.is_none() || output.json() || output.is_terminal()),
+        delivery,
     };
-    announce(&attachment, &link, id, compiled.slot_count(), output)?;
+    announce(&attachment, &link, id, compiled.slot_count(), on_stdout, output)?;
     let stopped = watch.run(output);
     // First detached, then read: so the totals miss nothing; and then spoken about.
     let gone = matches!(stopped, Ok(Stop::InterfaceGone));
@@ -243,15 +263,32 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             attachment.detach(gone)
         }
     };
+    let delivered = finish(watch.delivery, stopped.is_ok(), &program, named.len(), output);
     let totals = Totals::of(&program, named.len())?;
     output.end_live()?;
-    if output.json() {
-        output.json_line(&Summary { summary: &totals })?;
-    } else {
-        totals.print(output, &named)?;
+    match (on_stdout, output.json()) {
+        (false, _) => output.diagnostic(totals.headline()),
+        (true, true) => output.json_line(&Summary { summary: &totals })?,
+        (true, false) => totals.print(output, &named)?,
     }
     detached.map_err(|error| of_attach(&error, &link, mode))?;
-    ending(stopped?, &link, via)
+    let stopped = stopped?;
+    delivered?;
+    ending(stopped, &link, via)
+}
+
+/// Deliver what is left of the events of a program that was detached, unless delivering has failed.
+fn finish(
+    delivery: Option<Delivery<'_>>,
+    works: bool,
+    program: &Program,
+    patterns: usize,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let Some(mut delivery) = delivery.filter(|_| works) else { return Ok(()) };
+    // On another CPU it may still be at work on a frame.
+    wait_for_programs();
+    delivery.finish(|| Ok(Totals::of(program, patterns)?.counters), output)
 }
 
 /// Attach in `mode`. `auto` goes on to generic mode where the driver has native mode, but not for
@@ -303,7 +340,28 @@ impl Options {
     /// How the program is made: what stays can be switched while it runs.
     fn compiler(&self) -> compiler::Options {
         let options = self.controls.apply(self.target.compiler());
-        compiler::Options { controls: options.controls || self.stay.pin, ..options }
+        let mut events = options.events;
+        if self.delivery.given() {
+            // A capture has whole packets.
+            let snap = self.controls.snap.unwrap_or(CAPTURED_MAX);
+            events = Some(Events { snap, ..events.unwrap_or_default() });
+        }
+        compiler::Options { events, controls: options.controls || self.stay.pin, ..options }
+    }
+
+    /// The way from the events of `program` to where they are wanted.
+    fn deliver<'a>(
+        &self,
+        compiler: &compiler::Options,
+        program: &Program,
+        link: &'a Link,
+        named: &[Named],
+        output: &Output,
+    ) -> Result<Option<Delivery<'a>>, Failure> {
+        let Some(Events { snap, .. }) = compiler.events else { return Ok(None) };
+        let (options, show, hook) = (&self.delivery, &self.show, capture::Hook::Xdp);
+        let how = How { options, show, hook, snap, limit: None };
+        Delivery::open(program, named, link, &how, output).map(Some)
     }
 
     /// The attachment whose place is to be taken.
@@ -354,11 +412,12 @@ fn announce(
     link: &Link,
     id: u32,
     slots: u64,
+    on_stdout: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
     let mode = attachment.mode();
     let (name, via) = (&link.name, attachment.via());
-    if output.json() {
+    if output.json() && on_stdout {
         output.json_line(&json!({
             "attached": {
                 "interface": name,

@@ -15,6 +15,7 @@ use nix::sys::time::TimeSpec;
 use serde::Serialize;
 
 use crate::cmd::detach::of_netlink;
+use crate::delivery::{Delivery, Taken};
 use crate::failure::{Failure, Problem};
 use crate::output::Output;
 use crate::totals::Totals;
@@ -93,6 +94,10 @@ pub(super) struct Watch<'a> {
     pub(super) patterns: usize,
     pub(super) duration: Option<Duration>,
     pub(super) count: Option<u64>,
+    /// Where events go, if there are any.
+    pub(super) delivery: Option<Delivery<'a>>,
+    /// Are counts shown meanwhile?
+    pub(super) shows: bool,
 }
 
 #[derive(Serialize)]
@@ -110,14 +115,15 @@ impl Watch<'_> {
         let look_every = if self.count.is_some() { COUNT_EVERY } else { show_every };
         let deadline = self.duration.and_then(|duration| started.checked_add(duration));
         let mut show_at = started + show_every;
+        let mut look_at = started + look_every;
         let mut up = self.link.is_up();
         loop {
-            let now = Instant::now();
-            let mut wake = show_at.min(now + look_every);
-            if let Some(deadline) = deadline {
-                wake = wake.min(deadline);
-            }
-            if self.wait(wake.saturating_duration_since(now))? {
+            let taken = match &mut self.delivery {
+                Some(delivery) => delivery.take(output)?,
+                None => Taken::default(),
+            };
+            let wake = deadline.map_or(look_at, |deadline| deadline.min(look_at));
+            if self.wait(taken, wake.saturating_duration_since(Instant::now()))? {
                 return Ok(Stop::Asked);
             }
             if let Some(stop) = self.look_at_interface(&mut up, output)? {
@@ -127,10 +133,10 @@ impl Watch<'_> {
             if deadline.is_some_and(|deadline| now >= deadline) {
                 return Ok(Stop::Time);
             }
-            let shown = now >= show_at;
-            if shown || self.count.is_some() {
+            if now >= look_at {
+                look_at = now + look_every;
                 let totals = Totals::of(self.program, self.patterns)?;
-                if shown {
+                if now >= show_at && self.shows {
                     show(&totals, now - started, in_place, output)?;
                     show_at = now + show_every;
                 }
@@ -143,8 +149,11 @@ impl Watch<'_> {
     }
 
     /// Wait until something happens, at most so long. Was it a signal?
-    fn wait(&self, limit: Duration) -> Result<bool, Failure> {
-        wait_for(&[self.signals.as_fd(), self.changes.as_fd()], limit)?;
+    fn wait(&self, taken: Taken, limit: Duration) -> Result<bool, Failure> {
+        let (limit, for_ring) = Delivery::rest(taken, limit);
+        let mut fds = vec![self.signals.as_fd(), self.changes.as_fd()];
+        fds.extend(self.delivery.as_ref().filter(|_| for_ring).map(AsFd::as_fd));
+        wait_for(&fds, limit)?;
         self.signals.came()
     }
 

@@ -10,6 +10,7 @@ mod until;
 use std::time::Duration;
 
 use clap::Args;
+use hardwire::capture::LinkType;
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::event::{Counter, Counters};
@@ -161,7 +162,6 @@ fn may_watch() -> Result<(), Problem> {
 
 /// Is there anything on this interface that could be in scope?
 fn check_scope(link: &Link, scope: Scope) -> Result<(), Problem> {
-    use hardwire::capture::LinkType;
     match scope {
         Scope::Payload if link_type(link) != Some(LinkType::ETHERNET) => {
             let what = format!(

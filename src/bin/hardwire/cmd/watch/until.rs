@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Longest time between two looks at the ring, in case that nobody wakes its reader.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
