@@ -24,6 +24,8 @@ pub enum Helper {
     Redirect,
     /// `long bpf_perf_event_output(ctx, perf_event_array, flags, data, size)`.
     PerfEventOutput,
+    /// `long bpf_skb_pull_data(skb, len)`; pointers into the packet are void behind it. Linux 4.9.
+    SkbPullData,
     /// `long bpf_ringbuf_output(ringbuf, data, size, flags)`. Linux 5.8.
     RingbufOutput,
     /// `void *bpf_ringbuf_reserve(ringbuf, size, flags)`. Linux 5.8.
@@ -40,7 +42,7 @@ pub enum Helper {
 
 impl Helper {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::MapLookupElem,
         Self::MapUpdateElem,
         Self::MapDeleteElem,
@@ -49,6 +51,7 @@ impl Helper {
         Self::TailCall,
         Self::Redirect,
         Self::SkbLoadBytes,
+        Self::SkbPullData,
         Self::PerfEventOutput,
         Self::RingbufOutput,
         Self::RingbufReserve,
@@ -70,6 +73,7 @@ impl Helper {
             Self::Redirect => 23,
             Self::PerfEventOutput => 25,
             Self::SkbLoadBytes => 26,
+            Self::SkbPullData => 39,
             Self::RingbufOutput => 130,
             Self::RingbufReserve => 131,
             Self::RingbufSubmit => 132,
@@ -90,6 +94,7 @@ impl Helper {
             Self::TailCall => "tail_call",
             Self::Redirect => "redirect",
             Self::SkbLoadBytes => "skb_load_bytes",
+            Self::SkbPullData => "skb_pull_data",
             Self::PerfEventOutput => "perf_event_output",
             Self::RingbufOutput => "ringbuf_output",
             Self::RingbufReserve => "ringbuf_reserve",

@@ -4,7 +4,7 @@
 
 use super::{
     alu::low32,
-    context::{Fields, SkbHook},
+    context::{Fields, SkbFields, SkbHook},
     machine::World,
     maps::errno,
     memory::{Access, address, narrow, region, split},
@@ -43,6 +43,16 @@ impl World {
             Helper::SkbLoadBytes => match self.fields {
                 Fields::Skb(_) => self.skb_load_bytes(helper, args),
                 Fields::Xdp { .. } | Fields::Memory => Err(self.not_available(helper)),
+            },
+            Helper::SkbPullData => match self.fields {
+                Fields::Skb(SkbFields { hook: SkbHook::SchedCls, .. }) => {
+                    context_argument(helper, args[0])?;
+                    let pulled = self.memory.pull(low32(args[1]).into());
+                    Ok(if pulled { 0 } else { errno::ENOMEM.cast_unsigned() })
+                }
+                Fields::Xdp { .. } | Fields::Skb(_) | Fields::Memory => {
+                    Err(self.not_available(helper))
+                }
             },
             Helper::Redirect => self.redirect(helper, args),
             Helper::XdpGetBuffLen => match self.fields {

@@ -28,6 +28,7 @@ pub(super) mod errno {
     pub(in crate::vm) const EAGAIN: i64 = -11;
     pub(in crate::vm) const E2BIG: i64 = -7;
     pub(in crate::vm) const EFAULT: i64 = -14;
+    pub(in crate::vm) const ENOMEM: i64 = -12;
     pub(in crate::vm) const EEXIST: i64 = -17;
     pub(in crate::vm) const EINVAL: i64 = -22;
     pub(in crate::vm) const ENOSPC: i64 = -28;

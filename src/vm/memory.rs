@@ -293,6 +293,18 @@ impl Memory {
         widen(self.region(region::PACKET).flat.len() + self.fragments.len())
     }
 
+    /// Make the first `length` bytes of the packet linear. Are there so many?
+    pub(super) fn pull(&mut self, length: u64) -> bool {
+        let linear = widen(self.region(region::PACKET).flat.len());
+        if length <= linear {
+            return true;
+        }
+        let Some(bytes) = self.packet(0, length) else { return false };
+        self.region_mut(region::PACKET).fill(&bytes);
+        self.fragments.drain(..narrow(length - linear));
+        true
+    }
+
     /// Bytes of the packet, which may lie in its fragments; nothing if they are not all there.
     pub(super) fn packet(&self, start: u64, length: u64) -> Option<Vec<u8>> {
         let linear = &self.region(region::PACKET).flat;

@@ -104,6 +104,7 @@ impl Step<'_> {
                 | Helper::GetSmpProcessorId
                 | Helper::TailCall
                 | Helper::Redirect
+                | Helper::SkbPullData
                 | Helper::RingbufOutput
                 | Helper::RingbufReserve
                 | Helper::RingbufSubmit

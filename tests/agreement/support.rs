@@ -78,8 +78,16 @@ impl<'a> Side<'a> {
     ) -> Self {
         let compiled = compiler::compile(matcher, entry, target, options)
             .unwrap_or_else(|e| panic!("{e} ({matcher:?})"));
-        let mut engines: Vec<Box<dyn Engine>> =
-            vec![Box::new(Vm::new(matcher, entry, &compiled.image).expect("the vm takes it"))];
+        let vm = || Vm::new(matcher, entry, &compiled.image).expect("the vm takes it");
+        let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(vm())];
+        if matches!(entry, Entry::Tc(_)) {
+            // What TCP has on a veth; no header but the first; and a linear part that ends anywhere.
+            for linear in [66, 14, 150] {
+                let mut vm = vm();
+                vm.set_linear_bytes(linear);
+                engines.push(Box::new(vm));
+            }
+        }
         if kernel_tests() {
             match Kernel::new(matcher, entry, &compiled.image) {
                 Ok(kernel) => engines.push(Box::new(kernel)),

@@ -8,12 +8,13 @@
 use super::{Gen, frame};
 use crate::{
     assembler::{
-        Alu, Insn, Jmp, Label, Phase,
+        Alu, Helper, Insn, Jmp, Label, Phase,
         Reg::{self, R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10},
         Size,
         insn::Bits,
     },
     compiler::{
+        Entry,
         ir::{FRAME_BYTES_MAX, Scope},
         plan::Access,
     },
@@ -48,6 +49,8 @@ pub(super) const VLAN_TYPES: [u16; 3] = [0x9100, 0x8100, 0x88a8];
 const EXTENSION_HEADERS_MAX: i32 = 6;
 /// The walk cannot get further: two tags, an IPv6 header, six extension headers of 2,048 bytes.
 const CURSOR_MAX: i32 = 0x3fff;
+/// Bytes that are made linear where headers are not: more than nearly all headers have.
+const PULLED_FIRST: i32 = 256;
 /// More fragments, or a fragment offset, in a little-endian load of the field.
 const IPV4_FRAGMENT: i32 = 0xff3f;
 
@@ -107,7 +110,12 @@ impl Gen<'_> {
         let (v4, v6, l4) = (self.asm.label(), self.asm.label(), self.asm.label());
         let none = self.exits.out_of_scope;
         // Headers are read where they can be: directly, in the linear part; or in the first window.
-        let short = self.asm.label();
+        let (short, again) = (self.asm.label(), self.asm.label());
+        if self.pulls() {
+            // Remembered on purpose: the verifier must see that there is an end to it.
+            self.asm.emit(Size::DW.store_imm(R10, frame::ROUND, 0));
+        }
+        self.asm.bind(again);
         self.ethernet(short);
         self.say(Phase::Scope, "IPv4 or IPv6?");
         self.emit_branch(Jmp::Eq.imm32(NEXT, ether_type(0x0800), v4));
@@ -120,7 +128,7 @@ impl Gen<'_> {
         self.asm.bind(l4);
         let done = self.asm.label();
         self.transport(short, done);
-        self.short(short);
+        self.short(short, again);
         self.asm.bind(done);
     }
 
@@ -145,7 +153,8 @@ impl Gen<'_> {
 
     /// A header is not where it could be read: the frame is too short for it (out of scope), or it
     /// lies beyond the linear part or the first window (unsearched).
-    fn short(&mut self, short: Label) {
+    fn short(&mut self, short: Label, again: Label) {
+        let pull = self.asm.label();
         self.say(Phase::Scope, "a header is cut off, or out of reach");
         self.asm.bind(short);
         match self.access {
@@ -153,7 +162,8 @@ impl Gen<'_> {
                 self.mov(R0, R3);
                 self.asm.emit(Alu::Sub.reg(R0, R2));
                 self.load_slot(R1, frame::LEN);
-                self.emit_branch(Jmp::Gt.reg(R1, R0, self.exits.unsearched));
+                let beyond = if self.pulls() { pull } else { self.exits.unsearched };
+                self.emit_branch(Jmp::Gt.reg(R1, R0, beyond));
             }
             Access::Windows => {
                 self.emit_branch(Jmp::Gt.imm(
@@ -165,6 +175,44 @@ impl Gen<'_> {
             Access::Direct { rest: false } => {}
         }
         self.goto(self.exits.out_of_scope);
+        self.asm.bind(pull);
+        if self.pulls() {
+            self.pull(again);
+        }
+    }
+
+    /// Can headers be brought where they can be read? Socket buffers may come with next to nothing in
+    /// their linear part, and whoever sends from a guest may choose how much.
+    fn pulls(&self) -> bool {
+        matches!((self.entry, self.access), (Entry::Tc(_), Access::Direct { .. }))
+    }
+
+    /// Make headers linear, and walk `again`: first as many bytes as nearly all headers have, then as
+    /// many as the walk goes. That copies, so it is done only where there is no other way.
+    fn pull(&mut self, again: Label) {
+        let (some, fits) = (self.asm.label(), self.asm.label());
+        self.say(Phase::Scope, "headers are not in the linear part: bring them there");
+        self.load_pointer(R1, frame::ROUND);
+        self.emit_branch(Jmp::Gt.imm(R1, 1, self.exits.unsearched));
+        self.set_imm(R2, PULLED_FIRST);
+        self.emit_branch(Jmp::Eq.imm(R1, 0, some));
+        self.set_imm(R2, CURSOR_MAX + PULLED_FIRST);
+        self.asm.bind(some);
+        self.add(R1, 1);
+        self.store_pointer(frame::ROUND, R1);
+        self.load_slot(R1, frame::LEN);
+        self.emit_branch(Jmp::Le.reg(R2, R1, fits));
+        self.mov(R2, R1);
+        self.asm.bind(fits);
+        self.load_pointer(R1, frame::CTX);
+        self.asm.emit(Insn::call(Helper::SkbPullData));
+        self.emit_branch(Jmp::Ne.imm(R0, 0, self.exits.unsearched));
+        self.load_pointer(R6, frame::CTX);
+        self.load_slot(CURSOR_END, frame::LEN);
+        self.load_data(R2, R6);
+        self.load_data_end(R3, R6);
+        self.opaque_zero(ZERO, R0);
+        self.goto(again);
     }
 
     fn ethernet(&mut self, short: Label) {

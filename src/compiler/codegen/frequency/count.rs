@@ -63,6 +63,10 @@ impl Gen<'_> {
                 self.say_count(term.count, "count in the linear part");
                 self.linear_region();
                 self.load_slot(AT, frame::PASS_START);
+                if rest {
+                    // The linear part may end before the span begins.
+                    self.emit_branch(Jmp::Lt.reg(R0, AT, beyond));
+                }
                 let words = gate::block_words(gate::count_insns(term.lanes), gate::COUNT_WORDS);
                 let region = Region { term, reach, place: Place::Linear, words, beyond };
                 self.lane_constants(term.lanes);
