@@ -5,6 +5,7 @@
 //! `KERNEL_TESTS=required` turns every skip into a failure. Last run on Linux 6.18.
 
 mod child;
+mod controls;
 mod kills;
 mod random;
 mod traffic;
