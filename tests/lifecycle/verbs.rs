@@ -244,3 +244,40 @@ fn a_program_that_somebody_else_attached_is_neither_replaced_nor_detached() {
         child.wait().expect("a child");
     });
 }
+
+#[test]
+fn what_is_in_the_way_is_named_with_who_holds_it() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let attach = ["attach", &iface, "-e", "x", "--pin", "--name", "second"];
+        site.good(&["attach", &iface, "-e", "x", "--pin"]);
+        let ran = site.run(&attach);
+        let want = format!("it is the attachment {iface}-xdp: `hardwire replace {iface}-xdp`");
+        assert!(ran.code == Some(1) && ran.err.contains(&want), "{}", ran.err);
+        assert_eq!(site.listed().len(), 1, "nothing is left of the second");
+        site.good(&["detach", &iface]);
+
+        let words = ["attach", &iface, "-e", "x", "--duration", "3600"];
+        let mut child = site.inside(|| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hardwire"));
+            command.args(words).stderr(std::process::Stdio::null());
+            command.stdout(std::process::Stdio::null()).spawn().expect("the binary")
+        });
+        while site.attached().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        for words in [&attach[..], &["detach", &iface]] {
+            let ran = site.run(words);
+            let want = format!("which process {} (hardwire) holds: end it", child.id());
+            assert!(ran.code == Some(1) && ran.err.contains(&want), "{words:?}: {}", ran.err);
+            assert!(ran.err.contains("it is held by bpf_link "), "{}", ran.err);
+        }
+        let listed = site.good(&["list"]);
+        assert!(listed.contains("Programs of others") && listed.contains(&iface), "{listed}");
+        child.kill().expect("killed");
+        child.wait().expect("a child");
+        while site.attached().is_some() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+}

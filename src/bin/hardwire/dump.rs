@@ -44,7 +44,7 @@ pub(crate) struct DumpOptions {
     /// Listing: names for jump targets instead of distances; the form to edit
     #[arg(long)]
     labels: bool,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output, which is `-`
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -128,7 +128,7 @@ impl DumpOptions {
 
     /// Write what is ready to be written.
     pub(crate) fn write_bytes(&self, bytes: &[u8], output: &mut Output) -> Result<(), Failure> {
-        match &self.output {
+        match self.output.as_deref().filter(|path| path.as_os_str() != "-") {
             Some(path) => write_file(path, bytes),
             None => Ok(output.write_all(bytes)?),
         }

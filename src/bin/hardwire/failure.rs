@@ -85,7 +85,12 @@ impl Problem {
             let rejected = error.verifier_log().is_some();
             rejected.then(|| "`hardwire verify` with the same options says more".to_owned())
         };
-        Self::of(error).hint_if(hint.or_else(|| error.hint()).or_else(more))
+        let mut problem = Self::of(error).hint_if(hint.or_else(|| error.hint()).or_else(more));
+        if error.verifier_log().is_some() {
+            // The number that comes with a rejection (EACCES, as a rule) is about no permission.
+            problem.causes.clear();
+        }
+        problem
     }
 
     /// A capture that cannot be read (any further).

@@ -8,6 +8,7 @@ use hardwire::netlink::{NetlinkError, Socket, XdpMode};
 use serde_json::json;
 
 use super::attach::ModeWord;
+use super::attach::refused::of_occupant;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::RootOption;
@@ -60,8 +61,14 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         return Err(problem.hint("nothing was changed").into());
     }
     let expected = expected.as_ref().map(std::os::fd::AsFd::as_fd);
-    socket.detach_xdp(&link, mode, expected).map_err(|error| of_netlink(&error))?;
     let id = found.program(mode);
+    socket.detach_xdp(&link, mode, expected).map_err(|error| {
+        let problem = of_netlink(&error);
+        match (error.errno(), found.modes().next()) {
+            (Some(libc::EBUSY), Some((mode, id))) => problem.hint(of_occupant(&link, mode, id)),
+            _ => problem,
+        }
+    })?;
     if output.json() {
         output.json_line(&json!({ "detached": { "interface": link.name, "program_id": id } }))?;
     } else {

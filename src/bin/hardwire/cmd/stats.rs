@@ -340,7 +340,9 @@ fn print(reading: &Reading, before: Option<&Reading>, output: &mut Output) -> Re
     let seconds = before.map(|before| reading.at.duration_since(before.at).as_secs_f64());
     let rate = |now: u64, then: Option<u64>| match (seconds, then) {
         (Some(seconds), Some(then)) if now >= then && seconds > 0.0 => {
-            format!("{:>14.0}/s", (now - then) as f64 / seconds)
+            let rate = ((now - then) as f64 / seconds).round();
+            // A rate is far below 2^53.
+            format!("{:>16}/s", grouped(format!("{rate:.0}").parse().unwrap_or(u64::MAX)))
         }
         _ => String::new(),
     };

@@ -7,6 +7,7 @@
 mod attachment;
 mod guard;
 pub(crate) mod pinned;
+pub(super) mod refused;
 pub(super) mod watch;
 
 use std::io::Write;
@@ -37,6 +38,7 @@ use crate::output::Output;
 use crate::show::capture;
 use crate::totals::{Summary, Totals};
 use attachment::{Attachment, Occupied};
+use refused::of_attach;
 use watch::{Signals, Stop, Watch};
 
 const EXAMPLES: &str = "\
@@ -475,39 +477,4 @@ pub(super) fn program_by_id(id: u32) -> Result<Program, Failure> {
         Problem::because(format!("cannot open program {id}"), &error)
             .hint("`bpftool prog` lists them; it takes CAP_SYS_ADMIN")
     })?)
-}
-
-/// An attachment's error, with the options of this command in its advice.
-fn of_attach(error: &LinkError, link: &Link, mode: XdpMode) -> Problem {
-    let name = &link.name;
-    let problem = Problem::of(error);
-    let occupant = error.found().and_then(|found| found.modes().next());
-    match (error.errno(), occupant) {
-        (Some(libc::EBUSY | libc::EEXIST), Some((mode, id))) if !held_by_link(error) => problem
-            .hint(format!(
-                "replace it with --replace {id} --mode {mode}, or remove it with `hardwire detach \
-                 {name}`; if a bpf_link holds it, end the process that holds the link"
-            )),
-        (Some(libc::EOPNOTSUPP | libc::EINVAL), _) if mode == XdpMode::Offload => problem.hint(
-            "it takes a card that runs BPF programs, and one compiled for it: use --mode native, \
-             or generic, which every driver has",
-        ),
-        (Some(libc::EOPNOTSUPP), _) => problem.hint("use --mode generic, which every driver has"),
-        (Some(libc::ERANGE), _) => problem.hint("lower the MTU of the peer, or use --mode generic"),
-        _ => problem.hint_if(error.hint()),
-    }
-}
-
-/// Does a bpf_link hold the interface, so that nothing can replace its program?
-fn held_by_link(error: &LinkError) -> bool {
-    match error {
-        LinkError::Netlink { error, .. } => {
-            error.kernel_text().is_some_and(|text| text.contains("BPF XDP link"))
-        }
-        LinkError::BpfLink { .. }
-        | LinkError::StillAttached { .. }
-        | LinkError::Program { .. }
-        | LinkError::Socket { .. }
-        | _ => false,
-    }
 }

@@ -11,7 +11,8 @@ use hardwire::loader::{Program, host};
 use hardwire::netlink::{Link, Socket, XdpMode};
 use serde_json::json;
 
-use super::{Occupied, Via, attach, of_attach};
+use super::refused::of_attach;
+use super::{Occupied, Via, attach};
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::lifecycle::of_attachment;
