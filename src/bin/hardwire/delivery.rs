@@ -274,7 +274,7 @@ impl Destinations<'_> {
 }
 
 /// CLOCK_MONOTONIC; 0 if a sandbox forbids it.
-fn monotonic_ns() -> u64 {
+pub(crate) fn monotonic_ns() -> u64 {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
     let nanos = now.map(|time| Duration::from(time).as_nanos()).unwrap_or_default();
     u64::try_from(nanos).unwrap_or(u64::MAX)

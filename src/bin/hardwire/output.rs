@@ -84,6 +84,11 @@ impl Output {
         Self { out: BufWriter::new(io::stdout()), json, out_colors, err_colors, live: false }
     }
 
+    /// Another one, for what a thread has to say on standard error.
+    pub(crate) fn for_messages(&self) -> Self {
+        Self { out: BufWriter::new(io::stdout()), live: false, ..*self }
+    }
+
     /// Is JSON wanted?
     pub(crate) fn json(&self) -> bool {
         self.json

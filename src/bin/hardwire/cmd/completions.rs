@@ -60,7 +60,8 @@ pub(crate) fn man(
     };
     fs::create_dir_all(folder).map_err(|error| because(folder, &error))?;
     command.build();
-    let verbs = command.get_subcommands().filter(|verb| verb.get_name() != "help");
+    let verbs =
+        command.get_subcommands().filter(|verb| verb.get_name() != "help" && !verb.is_hide_set());
     let mut count = 0;
     for page in std::iter::once(&command).chain(verbs) {
         // Of a verb the whole command, as in `man hardwire-attach`.

@@ -16,6 +16,7 @@ mod find;
 mod list;
 mod replace;
 mod run;
+mod serve;
 mod set;
 mod show;
 mod stats;
@@ -75,6 +76,8 @@ pub(crate) enum Verb {
     Disasm(disasm::Options),
     /// Run a BPF program on bytes, without a kernel
     Vm(vm::Options),
+    /// Attach what a configuration says, as a service: SIGHUP reads it again, SIGTERM detaches
+    Serve(serve::Options),
     /// Print the completions for a shell
     Completions(completions::CompletionsOptions),
     /// Write the man pages
@@ -113,6 +116,7 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Asm(options) => asm::run(&options, output),
         Verb::Disasm(options) => disasm::run(&options, output),
         Verb::Vm(options) => vm::run(&options, output),
+        Verb::Serve(options) => serve::run(&options, output),
         Verb::Completions(options) => {
             completions::completions(&options, crate::Cli::command(), output)
         }

@@ -198,6 +198,16 @@ fn prometheus(options: &Options, root: Root, output: &mut Output) -> Result<Endi
     }
 }
 
+/// What the attachment of this name has counted.
+///
+/// # Errors
+///
+/// There is none, or it cannot be read.
+pub(super) fn sample(root: &Root, name: &str) -> Result<Sample, Problem> {
+    let attachment = root.open_attachment(name).map_err(|error| of_attachment(&error))?;
+    Reading::of(&attachment).map(|reading| reading.sample())
+}
+
 fn read(root: &Root, name: Option<&str>) -> Result<Vec<Reading>, Failure> {
     let of = |error: Error| of_attachment(&error);
     if let Some(name) = name {

@@ -154,6 +154,22 @@ pub(crate) fn exposition(samples: &[Sample]) -> String {
     text
 }
 
+/// The counter of events that came and that no output took: for a service, behind
+/// [`exposition`].
+pub(crate) fn unwritten(events: u64) -> String {
+    let mut text = String::new();
+    let name = "hardwire_unwritten_events_total";
+    head(
+        &mut text,
+        name,
+        "counter",
+        "Events that were delivered, and that an output did not take.",
+    );
+    // A string takes everything that is written to it.
+    let _ = writeln!(text, "{name} {events}");
+    text
+}
+
 fn runs(text: &mut String, samples: &[Sample], labels: &[String]) {
     let known = || {
         let with_labels = samples.iter().zip(labels);

@@ -78,7 +78,7 @@ impl PatternOptions {
         for group in self.groups() {
             let read = match group.item {
                 Item::Pattern(syntax, text) => one(*syntax, text, &group, &mut named),
-                Item::File(path) => all_of_file(path, &group, &mut named, output),
+                Item::File(path) => all_of_file(path, &group.options, &mut named, output),
                 Item::IgnoreCase | Item::Offset(_) | Item::Depth(_) => Ok(()),
             };
             match read {
@@ -87,22 +87,7 @@ impl PatternOptions {
                 Err(other @ (Failure::ClosedPipe | Failure::Usage(_))) => return Err(other),
             }
         }
-        if named.len() > PATTERNS_MAX {
-            let (patterns, limit) = (named.len(), PATTERNS_MAX);
-            let error = CompileError::TooManyPatterns { patterns, limit };
-            problems.push(Problem::of_compilation(&error));
-        }
-        if problems.is_empty() {
-            problems.extend(conflict(&named));
-        }
-        if !problems.is_empty() {
-            return Err(Failure::Problems(problems));
-        }
-        for named in &named {
-            named.warn_if_surprising(output);
-        }
-        warn_of_duplicates(&named, output);
-        Ok(named)
+        checked(named, problems, output)
     }
 
     /// Does a file of patterns come from standard input?
@@ -134,6 +119,34 @@ impl PatternOptions {
     }
 }
 
+/// `named`, if there are no `problems` with single ones and none with all of them together.
+///
+/// # Errors
+///
+/// All problems.
+pub(crate) fn checked(
+    named: Vec<Named>,
+    mut problems: Vec<Problem>,
+    output: &Output,
+) -> Result<Vec<Named>, Failure> {
+    if named.len() > PATTERNS_MAX {
+        let (patterns, limit) = (named.len(), PATTERNS_MAX);
+        let error = CompileError::TooManyPatterns { patterns, limit };
+        problems.push(Problem::of_compilation(&error));
+    }
+    if problems.is_empty() {
+        problems.extend(conflict(&named));
+    }
+    if !problems.is_empty() {
+        return Err(Failure::Problems(problems));
+    }
+    for named in &named {
+        named.warn_if_surprising(output);
+    }
+    warn_of_duplicates(&named, output);
+    Ok(named)
+}
+
 fn one(
     syntax: Syntax,
     text: &OsString,
@@ -156,9 +169,14 @@ fn one(
     Ok(())
 }
 
-fn all_of_file(
+/// Add the patterns of a file, with these options.
+///
+/// # Errors
+///
+/// All that is wrong with them.
+pub(crate) fn all_of_file(
     path: &Path,
-    group: &Group<'_>,
+    options_of_all: &Written,
     named: &mut Vec<Named>,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -175,7 +193,7 @@ fn all_of_file(
         output.warn(format!("{name} has no patterns"));
     }
     for line in lines {
-        let options = Written { syntax: line.pattern.syntax, ..group.options.clone() };
+        let options = Written { syntax: line.pattern.syntax, ..options_of_all.clone() };
         let written = Written { text: line.pattern.text, ..options };
         let place = format!("{name} line {}", line.number);
         if let (Syntax::Literal, Some(what)) = (written.syntax, hardly_literal(&written.text)) {
@@ -269,6 +287,18 @@ fn short(text: &[u8]) -> String {
 }
 
 impl Named {
+    /// The pattern with the number `id`, which was written at `place`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(crate) fn of(written: Written, id: u32, place: String) -> Result<Self, Problem> {
+        let pattern = written
+            .lower(id)
+            .map_err(|error| Problem::of_pattern(&error, place.clone(), &written.text))?;
+        Ok(Self { pattern, place, text: short(&written.text), written })
+    }
+
     /// Patterns that were written earlier.
     ///
     /// # Errors

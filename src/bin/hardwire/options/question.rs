@@ -62,7 +62,12 @@ pub(crate) enum VerdictWord {
     Redirect(String),
 }
 
-fn verdict(text: &str) -> Result<VerdictWord, String> {
+/// A verdict as on the command line.
+///
+/// # Errors
+///
+/// What the verdicts are.
+pub(crate) fn verdict(text: &str) -> Result<VerdictWord, String> {
     let plain = match text {
         "pass" => Verdict::Pass,
         "drop" => Verdict::Drop,
@@ -83,7 +88,8 @@ fn verdict(text: &str) -> Result<VerdictWord, String> {
 }
 
 impl VerdictWord {
-    fn resolve(&self) -> Result<Verdict, Failure> {
+    /// The verdict, with its interface looked up.
+    pub(crate) fn resolve(&self) -> Result<Verdict, Failure> {
         let name = match self {
             Self::Plain(verdict) => return Ok(*verdict),
             Self::Redirect(name) => name,

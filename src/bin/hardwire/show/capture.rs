@@ -1,7 +1,7 @@
 //! Events as packets of a pcapng file, with the pattern and the place as comment.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hardwire::compiler::ir::Verdict;
 use pcapng::WriteError;
 
 use super::Event;
+use super::time::WallClock;
 use crate::failure::{Failure, Problem};
 
 /// What gives the verdicts, and in which numbers they are written.
@@ -60,6 +61,8 @@ pub(crate) struct Capture {
     /// By the kernel's index of the interface.
     interfaces: Vec<(u32, pcapng::InterfaceId)>,
     started: Duration,
+    /// Bytes of the file in front of what is written here.
+    base: u64,
     /// A frame whose tag was put back.
     tagged: Vec<u8>,
 }
@@ -107,12 +110,68 @@ impl Capture {
             })?;
             Sink::File(file)
         };
-        let writer = pcapng::Writer::new(sink, concat!("hardwire ", env!("CARGO_PKG_VERSION")));
-        let (interfaces, tagged) = (Vec::new(), Vec::new());
-        let mut capture = Self { writer, name, hook, snap_len, interfaces, started, tagged };
+        let mut capture = Self::begin(sink, name, hook, 0);
+        (capture.snap_len, capture.started) = (snap_len, started);
         // A reader at the other end of a pipe sees at once that this is a capture.
         capture.flush()?;
         Ok(capture)
+    }
+
+    /// Go on with the capture in the file at `path`, in a section of its own; if there is none, begin
+    /// one. A last packet that is not whole is cut off: nothing behind it could be read.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written, or is something else than a capture of ours.
+    pub(crate) fn append(path: &Path) -> Result<Self, Failure> {
+        let name = path.display().to_string();
+        let because = |error: io::Error| {
+            Problem::because(format!("cannot write {name}"), &error)
+                .hint("name a file in a folder that can be written to")
+        };
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(because)?;
+        let base = whole_bytes(&file).map_err(because)?.ok_or_else(|| {
+            Problem::new(format!("{name} is no capture that hardwire can go on with"))
+                .hint("name another file")
+        })?;
+        if file.metadata().map_err(because)?.is_file() {
+            file.set_len(base).map_err(because)?;
+            file.seek(SeekFrom::Start(base)).map_err(because)?;
+        }
+        let started =
+            WallClock::now().map_err(|e| Problem::because("cannot read the clocks", &e))?;
+        let mut capture = Self::begin(Sink::File(file), name, Hook::Xdp, base);
+        capture.started = started.time(crate::delivery::monotonic_ns());
+        capture.flush()?;
+        Ok(capture)
+    }
+
+    fn begin(sink: Sink, name: String, hook: Hook, base: u64) -> Self {
+        let writer = pcapng::Writer::new(sink, concat!("hardwire ", env!("CARGO_PKG_VERSION")));
+        let (interfaces, tagged, started) = (Vec::new(), Vec::new(), Duration::ZERO);
+        Self { writer, name, hook, snap_len: 0, interfaces, started, base, tagged }
+    }
+
+    /// The same as [`add`](Self::add), for a capture of several hooks.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub(crate) fn add_of(
+        &mut self,
+        event: &Event<'_>,
+        hook: Hook,
+        comment: &str,
+    ) -> Result<(), Failure> {
+        self.hook = hook;
+        self.add(event, comment)
     }
 
     /// Say which interface packets will be of, so that a reader at the other end of a pipe can show that
@@ -240,6 +299,7 @@ impl Capture {
 
     /// An error of the writer in words; of a file what is not whole is cut off.
     fn failure(&mut self, error: WriteError) -> Failure {
+        let base = self.base;
         let WriteError::Output { at, source } = &error else {
             return Problem::of(&error).at(self.name.clone()).into();
         };
@@ -250,7 +310,7 @@ impl Capture {
             return Problem::of(&error).at("standard output").into();
         };
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let cut = regular && file.set_len(at.whole_bytes).is_ok();
+        let cut = regular && file.set_len(base + at.whole_bytes).is_ok();
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         let hint = match (full.contains(&source.kind()), cut) {
             (true, true) => "make room; the file ends with its last whole packet",
@@ -260,6 +320,38 @@ impl Capture {
         };
         Problem::of(&error).at(self.name.clone()).hint(hint).into()
     }
+}
+
+/// How many bytes of a capture of ours are whole blocks; nothing if it is something else.
+fn whole_bytes(file: &File) -> io::Result<Option<u64>> {
+    let mut reader = BufReader::new(file);
+    let length = file.metadata()?.len();
+    let mut head = [0; 12];
+    if length == 0 {
+        return Ok(Some(0));
+    }
+    // Section header and byte order, with the length of the block between.
+    let ours = reader.read_exact(&mut head).is_ok()
+        && head.starts_with(&0x0a0d_0d0a_u32.to_le_bytes())
+        && head.ends_with(&0x1a2b_3c4d_u32.to_le_bytes());
+    if !ours {
+        return Ok(None);
+    }
+    reader.seek(SeekFrom::Start(0))?;
+    let mut at = 0;
+    let mut head = [0; 8];
+    while at + 8 <= length {
+        reader.read_exact(&mut head)?;
+        let [_, _, _, _, a, b, c, d] = head;
+        let bytes = u32::from_le_bytes([a, b, c, d]);
+        let end = at + u64::from(bytes);
+        if bytes < 12 || !bytes.is_multiple_of(4) || end > length {
+            break;
+        }
+        reader.seek_relative(i64::from(bytes) - 8)?;
+        at = end;
+    }
+    Ok(Some(at))
 }
 
 #[cfg(test)]
@@ -295,6 +387,35 @@ mod tests {
             assert_eq!(frame.timestamp, Some(started + Duration::from_nanos(number)));
             assert_eq!((frame.data, frame.original_len), (record.captured, record.frame_bytes));
         }
+    }
+
+    #[test]
+    fn a_capture_is_gone_on_with_behind_its_last_whole_packet() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("events.pcapng");
+        let bytes = sample(10);
+        let record = Record::from_bytes(&bytes).expect("a record");
+        for round in 1..=3_u64 {
+            let mut capture = Capture::append(&path).expect("a capture of ours");
+            capture.add_of(&shown(&record), Hook::Xdp, "again").expect("room");
+            capture.flush().expect("room");
+            let whole = std::fs::read(&path).expect("it is there");
+            let mut reader = Reader::new(whole.as_slice()).expect("a capture");
+            let mut frames = 0;
+            while reader.next_frame().expect("whole").is_some() {
+                frames += 1;
+            }
+            assert_eq!(frames, round);
+            // As a service leaves it that is killed while it writes.
+            let cut = [whole.as_slice(), &whole[whole.len() - 90..whole.len() - 20]].concat();
+            std::fs::write(&path, cut).expect("room");
+        }
+        std::fs::write(&path, "something else").expect("room");
+        let Failure::Problems(problems) = Capture::append(&path).expect_err("no capture") else {
+            panic!("a usage")
+        };
+        assert!(problems[0].headline().contains("is no capture"));
+        assert_eq!(std::fs::read(&path).expect("there"), b"something else");
     }
 
     #[test]

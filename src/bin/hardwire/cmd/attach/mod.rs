@@ -14,7 +14,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hardwire::attachment::{Error, Hook};
+use hardwire::attachment::{Error, Hook, Place};
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::ir::{Verdict, Verdicts};
@@ -152,7 +152,10 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// An index that serves a program for another machine must be an interface where it is attached:
 /// the kernel would drop every frame on its way to none.
-fn redirects_exist(verdicts: &Verdicts, socket: &mut Socket) -> Result<(), Failure> {
+pub(in crate::cmd) fn redirects_exist(
+    verdicts: &Verdicts,
+    socket: &mut Socket,
+) -> Result<(), Failure> {
     for verdict in [verdicts.on_match, verdicts.on_miss, verdicts.out_of_scope] {
         if let Verdict::Redirect { ifindex } = verdict {
             socket.link_by_index(ifindex).map_err(|error| {
@@ -293,6 +296,21 @@ fn finish(
     delivery.finish(|| Ok(Totals::of(program, patterns)?.counters), output)
 }
 
+/// Attach by a link to an interface that has no program, and leave it in `place`. In which mode?
+pub(in crate::cmd) fn attach_to_stay(
+    socket: &mut Socket,
+    (link, program): (&Link, &Program),
+    mode: XdpMode,
+    place: Place,
+    output: &Output,
+) -> Result<XdpMode, Problem> {
+    let attached = attach(Via::Link, socket, (link, program), mode, &Occupied::Refuse, output)
+        .map_err(|error| of_attach(&error, link, mode))?;
+    let mode = attached.mode();
+    attached.stay(place).map_err(|error| of_attachment(&error))?;
+    Ok(mode)
+}
+
 /// Attach in `mode`. `auto` goes on to generic mode where the driver has native mode, but not for
 /// this program or this MTU: the kernel chooses by the driver alone.
 fn attach(
@@ -325,7 +343,7 @@ fn attach(
 }
 
 /// Switch on in `program`, which is not attached yet, what `control` says.
-fn set_control(program: &Program, control: &Control) -> Result<(), Problem> {
+pub(in crate::cmd) fn set_control(program: &Program, control: &Control) -> Result<(), Problem> {
     let Some(map) = program.map_named(CONTROL_MAP) else {
         // What was asked for and is not there must not pass for done: a dry run would drop.
         if *control == Control::default() {

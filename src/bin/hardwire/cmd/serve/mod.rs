@@ -1,0 +1,482 @@
+//! `hardwire serve`: the service form. What a configuration wants is attached, pinned like any other
+//! attachment; SIGHUP reads the configuration again, SIGTERM detaches.
+//!
+//! A configuration counts only when all of it has been read, compiled and loaded: one that is wrong
+//! anywhere changes nothing. Then each attachment is exchanged by one step of the kernel, and one that
+//! fails keeps the program it had. A service that was killed leaves its programs at work; the next one
+//! takes them over, with their counts.
+
+mod config;
+mod notify;
+mod pump;
+mod running;
+mod wanted;
+
+use std::fs;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hardwire::assembler::Target;
+use hardwire::attachment::Root;
+use hardwire::compiler::event::Counters;
+use hardwire::loader::features;
+use hardwire::netlink::{LinkEvent, LinkWatch};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use serde_json::json;
+
+use crate::Ending;
+use crate::cmd::detach::of_netlink;
+use crate::failure::{Failure, Problem};
+use crate::metrics;
+use crate::metrics::listener::Listener;
+use crate::options::TargetOption;
+use crate::options::lifecycle::of_attachment;
+use crate::output::Output;
+use config::{Config, Text};
+use notify::Notify;
+use pump::{Outputs, Pump, Source};
+use running::{How, Running};
+use wanted::{Prepared, Wanted};
+
+const EXAMPLES: &str = "\
+Examples:
+  hardwire serve --check /etc/hardwire/hardwire.toml
+  hardwire serve /etc/hardwire/hardwire.toml
+  systemctl reload hardwire                  reads the configuration again
+
+SIGHUP reads the configuration again and keeps what runs if anything is wrong with it; SIGTERM and Ctrl-C
+detach. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast form, CAP_PERFMON; dist/hardwire.toml explains the
+configuration.";
+
+/// Options of `serve`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// The configuration, in TOML
+    #[arg(value_name = "CONFIG")]
+    config: PathBuf,
+    /// Only say whether the configuration is right and its patterns compile
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    target: TargetOption,
+}
+
+/// Run the verb.
+pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    if options.check {
+        return check(options, output);
+    }
+    // Blocked before anything is attached and before there are threads: from here on a signal is read.
+    let signals = Signals::block()?;
+    let notify = Notify::from_environment().map_err(|error| {
+        Problem::because("cannot tell systemd how the service does", &error)
+            .hint("unset NOTIFY_SOCKET if it is not systemd that started this")
+    })?;
+    let mut service = Service::start(options, notify, output)?;
+    let ended = service.watch(&signals, output);
+    let stopped = service.stop(output);
+    ended.and(stopped).map(|()| Ending::Done)
+}
+
+/// The configuration as it is now, and everything it wants.
+fn read(options: &Options, output: &Output) -> Result<(Config, Vec<Wanted>), Failure> {
+    let name = options.config.display().to_string();
+    let because = |error: &std::io::Error| {
+        Problem::because(format!("cannot read {name}"), error).hint("name a file that can be read")
+    };
+    let bytes = fs::read(&options.config).map_err(|error| because(&error))?;
+    if bytes.len() > config::BYTES_MAX {
+        let (bytes, limit) = (bytes.len(), config::BYTES_MAX);
+        let what = format!("{name} has {bytes} bytes; a configuration has at most {limit}");
+        return Err(Problem::new(what).hint("put patterns into pattern-files").into());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Problem::new(format!("{name} is not UTF-8 at byte {at}"))
+            .hint("write other bytes of a pattern as \\\\xNN")
+    })?;
+    let text = Text::new(name, text);
+    let config = text.parse()?;
+    let wanted = wanted::all(&config, &text, folder(options), output)?;
+    Ok((config, wanted))
+}
+
+fn folder(options: &Options) -> &Path {
+    options.config.parent().unwrap_or(Path::new("."))
+}
+
+fn prepare(
+    wanted: Vec<Wanted>,
+    target: &Target,
+    output: &Output,
+) -> Result<Vec<Prepared>, Failure> {
+    let mut problems = Vec::new();
+    let mut prepared = Vec::new();
+    for wanted in wanted {
+        match wanted.prepare(target, output) {
+            Ok(one) => prepared.push(one),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(prepared) } else { Err(Failure::Problems(problems)) }
+}
+
+fn check(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let (_, wanted) = read(options, output)?;
+    let target = options.target.or_probed(output);
+    for Prepared { wanted, compiled } in prepare(wanted, &target, output)? {
+        let (slots, patterns) = (compiled.slot_count(), wanted.named.len());
+        let (name, hook, interface) = (&wanted.name, wanted.hook.name(), &wanted.interface);
+        if output.json() {
+            output.json_line(&json!({
+                "name": name,
+                "interface": interface,
+                "hook": hook,
+                "patterns": patterns,
+                "slots": slots,
+            }))?;
+        } else {
+            writeln!(
+                output,
+                "{name}: {patterns} patterns at {hook} of {interface}, {slots} slots"
+            )?;
+        }
+    }
+    Ok(Ending::Done)
+}
+
+/// What the listener serves: the names of the attachments now.
+type Names = Arc<Mutex<Vec<String>>>;
+
+struct Service<'a> {
+    options: &'a Options,
+    notify: Notify,
+    target: Target,
+    root: Root,
+    /// Paths in it are fixed for the life of the service.
+    bpffs: PathBuf,
+    running: Vec<Running>,
+    pump: Pump,
+    names: Names,
+    listener: Option<(SocketAddr, Listener)>,
+    links: LinkWatch,
+}
+
+impl<'a> Service<'a> {
+    fn start(options: &'a Options, notify: Notify, output: &Output) -> Result<Self, Failure> {
+        let (config, wanted) = read(options, output)?;
+        let target = features::target().map_err(|error| Problem::of_probe(&error))?;
+        let prepared = prepare(wanted, &target, output)?;
+        let opened = if config.mount_bpffs {
+            Root::open_or_mount(&config.bpffs)
+        } else {
+            Root::open(&config.bpffs)
+        };
+        let root = opened.map_err(|error| of_attachment(&error))?;
+        let links = LinkWatch::open().map_err(|error| of_netlink(&error))?;
+        let outputs = Outputs::open(&config.output, folder(options))?;
+        let pump = Pump::start(outputs, output.for_messages())?;
+        let mut service = Self {
+            options,
+            notify,
+            target,
+            root,
+            bpffs: config.bpffs,
+            running: Vec::new(),
+            pump,
+            names: Names::default(),
+            listener: None,
+            links,
+        };
+        let started = service
+            .listen(config.output.prometheus, output)
+            .and_then(|()| service.start_all(prepared, output));
+        if let Err(failure) = started {
+            // The first failure is the one to know.
+            let _ = service.stop(output);
+            return Err(failure);
+        }
+        service.notify.ready(&service.status());
+        Ok(service)
+    }
+
+    fn start_all(&mut self, prepared: Vec<Prepared>, output: &Output) -> Result<(), Failure> {
+        for prepared in prepared {
+            self.start_one(prepared, output)?;
+        }
+        self.tell_names();
+        Ok(())
+    }
+
+    fn start_one(&mut self, prepared: Prepared, output: &Output) -> Result<(), Failure> {
+        let slots = prepared.compiled.slot_count();
+        let (running, how) = Running::start(&self.root, prepared, output)?;
+        let wanted = &running.wanted;
+        let (name, hook, interface) = (&wanted.name, wanted.hook.name(), &wanted.interface);
+        let id = running::id(&running.program)?;
+        let how = match how {
+            How::New => "is attached",
+            How::TakenOver => "took the place of what was left by a service before",
+        };
+        output.note(format!("{name}: program {id} ({slots} slots) {how}, {hook} of {interface}"));
+        let source = Source::of(wanted, &running.link, &running.program);
+        let name = name.clone();
+        self.running.push(running);
+        self.pump.set(&name, source?);
+        Ok(())
+    }
+
+    fn status(&self) -> String {
+        let dry = self.running.iter().filter(|running| running.wanted.control.dry_run).count();
+        let lost = self.running.iter().filter(|running| running.lost).count();
+        let mut status = format!("{} attached", self.running.len() - lost);
+        for (count, what) in [(dry, "in dry run"), (lost, "waiting for their interface")] {
+            if count > 0 {
+                status += &format!(", {count} {what}");
+            }
+        }
+        status
+    }
+
+    fn tell_names(&self) {
+        let names = self.running.iter().map(|running| running.wanted.name.clone()).collect();
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// Serve metrics there, and nowhere else.
+    fn listen(&mut self, address: Option<SocketAddr>, output: &Output) -> Result<(), Failure> {
+        if self.listener.as_ref().map(|(address, _)| *address) == address {
+            return Ok(());
+        }
+        let Some(asked) = address else {
+            self.listener = None;
+            return Ok(());
+        };
+        let (root, names) = (self.root.clone(), Arc::clone(&self.names));
+        let unwritten = self.pump.unwritten();
+        let listener = Listener::start(asked, move || {
+            let names = names.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let samples: Result<Vec<_>, _> =
+                names.iter().map(|name| super::stats::sample(&root, name)).collect();
+            let samples = samples.map_err(|problem| problem.headline())?;
+            let unwritten = unwritten.load(std::sync::atomic::Ordering::Relaxed);
+            Ok(metrics::exposition(&samples) + &metrics::unwritten(unwritten))
+        })?;
+        output.note(format!("serving http://{}/metrics", listener.address()));
+        self.listener = Some((asked, listener));
+        Ok(())
+    }
+
+    /// Go on until a signal says otherwise.
+    fn watch(&mut self, signals: &Signals, output: &Output) -> Result<(), Failure> {
+        let mut alive_at = Instant::now();
+        loop {
+            if Instant::now() >= alive_at {
+                self.notify.alive();
+                alive_at = Instant::now() + self.notify.every();
+            }
+            signals.wait_for(&self.links, alive_at.saturating_duration_since(Instant::now()))?;
+            match signals.next()? {
+                Some(Signal::SIGHUP) => self.reload(output),
+                Some(_) => return Ok(()),
+                None => {}
+            }
+            self.look_at_links(output)?;
+        }
+    }
+
+    /// Read the configuration again. What is wrong with it is told, and what runs goes on.
+    fn reload(&mut self, output: &Output) {
+        self.notify.reloading();
+        let result = self.try_reload(output);
+        let mut status = self.status();
+        match result {
+            Ok(()) => output.note("the configuration was read again"),
+            Err(failure) => {
+                let headline = failure.headline();
+                if let Failure::Problems(problems) = failure {
+                    output.report(&problems);
+                }
+                output.warn("the configuration was not taken: what ran before goes on");
+                status = format!("{status}; the last reload failed: {headline}");
+            }
+        }
+        self.notify.ready(&status);
+    }
+
+    fn try_reload(&mut self, output: &Output) -> Result<(), Failure> {
+        let (config, wanted) = read(self.options, output)?;
+        if config.bpffs != self.bpffs {
+            let (old, new) = (self.bpffs.display(), config.bpffs.display());
+            let what = format!("bpffs was {old} and is {new} now: it cannot move");
+            return Err(Problem::new(what).hint("restart the service").into());
+        }
+        for wanted in &wanted {
+            let moved = |running: &&Running| {
+                running.wanted.name == wanted.name && !running.wanted.is_at_the_place_of(wanted)
+            };
+            if let Some(running) = self.running.iter().find(moved) {
+                let (hook, interface) = (running.wanted.hook.name(), &running.wanted.interface);
+                let what = format!("{} is at {hook} of {interface} and cannot move", wanted.name);
+                let problem = Problem::new(what).at(wanted.place.clone());
+                return Err(problem.hint("give it another name, or restart the service").into());
+            }
+        }
+        let prepared = prepare(wanted, &self.target, output)?;
+        let outputs = Outputs::open(&config.output, folder(self.options))?;
+        self.listen(config.output.prometheus, output)?;
+        self.pump.redirect(outputs);
+        self.exchange(prepared, output)
+    }
+
+    /// Make what runs what is wanted. What fails keeps what it had; the others go on.
+    fn exchange(&mut self, prepared: Vec<Prepared>, output: &Output) -> Result<(), Failure> {
+        let mut problems = Vec::new();
+        let mut note = |result: Result<(), Failure>| match result {
+            Ok(()) => {}
+            Err(Failure::Problems(more)) => problems.extend(more),
+            Err(other) => problems.push(Problem::new(other.headline())),
+        };
+        let stays = |running: &Running| {
+            prepared.iter().any(|new| new.wanted.is_at_the_place_of(&running.wanted))
+        };
+        let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(stays);
+        self.running = stay;
+        for running in go {
+            let name = running.wanted.name.clone();
+            let stopped = running.stop(&self.root);
+            self.pump.set(&name, None);
+            if stopped.is_ok() {
+                output.note(format!("{name}: detached"));
+            }
+            note(stopped);
+        }
+        for new in prepared {
+            let at = self.running.iter().position(|r| r.wanted.is_at_the_place_of(&new.wanted));
+            let result = match at {
+                None => self.start_one(new, output),
+                Some(at) if self.running[at].wanted.same(&new.wanted) => Ok(()),
+                Some(at) => self.replace(at, new, output),
+            };
+            note(result);
+        }
+        self.tell_names();
+        if problems.is_empty() { Ok(()) } else { Err(Failure::Problems(problems)) }
+    }
+
+    fn replace(&mut self, at: usize, new: Prepared, output: &Output) -> Result<(), Failure> {
+        let running = &mut self.running[at];
+        running.replace(&self.root, new, output)?;
+        let (name, id) = (running.wanted.name.clone(), running::id(&running.program)?);
+        output.note(format!("{name}: program {id} took the place of the one before"));
+        let source = Source::of(&running.wanted, &running.link, &running.program)?;
+        self.pump.set(&name, source);
+        Ok(())
+    }
+
+    /// Did an interface go, or come back?
+    fn look_at_links(&mut self, output: &Output) -> Result<(), Failure> {
+        let mut appeared = Vec::new();
+        while let Some(event) = self.links.take().map_err(|error| of_netlink(&error))? {
+            match event {
+                LinkEvent::Changed(link) => appeared.push(link.name),
+                LinkEvent::Gone { index, .. } => {
+                    for running in self.running.iter_mut().filter(|r| r.link.index == index) {
+                        running.lost = true;
+                        let (name, interface) = (&running.wanted.name, &running.wanted.interface);
+                        output.warn(format!(
+                            "{name}: interface {interface} is gone; it is waited for"
+                        ));
+                        self.notify.status(&format!("{name} waits for interface {interface}"));
+                    }
+                }
+                LinkEvent::Lost => {
+                    appeared.extend(self.running.iter().map(|r| r.wanted.interface.clone()));
+                }
+            }
+        }
+        for at in 0..self.running.len() {
+            let running = &self.running[at];
+            if !running.lost || !appeared.contains(&running.wanted.interface) {
+                continue;
+            }
+            let new = running.wanted.clone().prepare(&self.target, output);
+            let again = new.map_err(Failure::from).and_then(|new| self.replace(at, new, output));
+            match again {
+                Ok(()) => self.notify.status(&self.status()),
+                Err(failure) => output.warn(format!("not attached again: {}", failure.headline())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Detach everything, write what is left, and say what was counted.
+    fn stop(mut self, output: &Output) -> Result<(), Failure> {
+        self.notify.stopping();
+        self.listener = None;
+        let mut problems = Vec::new();
+        let mut counted: Vec<(String, Counters)> = Vec::new();
+        for running in self.running.drain(..) {
+            let name = running.wanted.name.clone();
+            if let Ok(sample) = super::stats::sample(&self.root, &name) {
+                counted.push((name.clone(), sample.counters));
+            }
+            match running.stop(&self.root) {
+                Ok(()) => output.note(format!("{name}: detached")),
+                Err(Failure::Problems(more)) => problems.extend(more),
+                Err(other) => problems.push(Problem::new(other.headline())),
+            }
+        }
+        if !self.pump.end(counted) {
+            output.warn("an output did not take its last events in time");
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Failure::Problems(problems)) }
+    }
+}
+
+/// The signals that the service hears.
+struct Signals(SignalFd);
+
+impl Signals {
+    fn block() -> Result<Self, Failure> {
+        let signals =
+            SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT]);
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let opened = signals.thread_block().and_then(|()| SignalFd::with_flags(&signals, flags));
+        Ok(opened.map(Self).map_err(|errno| forbidden(&errno))?)
+    }
+
+    fn next(&self) -> Result<Option<Signal>, Failure> {
+        let signal = self.0.read_signal().map_err(|errno| forbidden(&errno))?;
+        let number = signal.and_then(|signal| i32::try_from(signal.ssi_signo).ok());
+        Ok(number.and_then(|number| Signal::try_from(number).ok()))
+    }
+
+    /// Wait for a signal or a change of an interface, at most so long.
+    fn wait_for(&self, links: &LinkWatch, limit: Duration) -> Result<(), Failure> {
+        let readable = PollFlags::POLLIN;
+        let mut fds = [PollFd::new(self.0.as_fd(), readable), PollFd::new(links.as_fd(), readable)];
+        // Rounded up, so that the last millisecond is not spent in a busy loop.
+        let limit = limit.saturating_add(Duration::from_micros(999));
+        match poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX)) {
+            Ok(_) | Err(nix::Error::EINTR) => Ok(()),
+            Err(errno) => Err(forbidden(&errno).into()),
+        }
+    }
+}
+
+fn forbidden(errno: &nix::Error) -> Problem {
+    Problem::because("cannot wait for signals", errno)
+        .hint("a sandbox may forbid signalfd and poll")
+}
+
+#[cfg(test)]
+mod tests;
