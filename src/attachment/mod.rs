@@ -202,9 +202,8 @@ impl Attachment {
         Ok(map.update(&[0; 4], &control.to_bytes(), Update::Any)?)
     }
 
-    /// The maps with which a program that takes its place goes on: what counts, what controls it and
-    /// what its events go through, as far as they have the same form in `image`. With `reset` it
-    /// counts anew.
+    /// The maps with which a program that takes its place goes on: what counts and what controls it,
+    /// as far as they have the same form in `image`. With `reset` it counts anew.
     ///
     /// # Errors
     ///
@@ -237,5 +236,6 @@ impl Attachment {
     }
 }
 
-/// Maps besides the counters that a program hands over to its successor.
-const GO_ON: [&str; 3] = [CONTROL_MAP, "events", "sources"];
+/// Maps besides the counters that a program hands over to its successor. The ring of its events is not
+/// one of them: an event names a pattern by its place, so a reader must know whose events it reads.
+const GO_ON: [&str; 2] = [CONTROL_MAP, "sources"];

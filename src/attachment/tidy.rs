@@ -87,6 +87,16 @@ impl Root {
         }
     }
 
+    /// The number of the newest program of the attachment called `name`, which may not run yet; nothing
+    /// if there is no such attachment. Does not wait for whoever changes it.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read.
+    pub fn newest(&self, name: &str) -> Result<Option<u32>, Error> {
+        Ok(super::generation::numbers(&self.directory(name)?)?.last().copied())
+    }
+
     /// All attachments, by name.
     ///
     /// # Errors

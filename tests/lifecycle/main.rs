@@ -6,6 +6,7 @@
 
 mod child;
 mod controls;
+mod events;
 mod kills;
 mod random;
 mod traffic;
@@ -119,6 +120,15 @@ impl Site {
     #[track_caller]
     fn good(&self, words: &[&str]) -> String {
         let ran = self.run(words);
+        assert_eq!(ran.code, Some(0), "{words:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
+
+    /// The same for a verb that knows no bpffs.
+    #[track_caller]
+    fn good_here(&self, words: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hardwire"));
+        let ran = Ran::from(command.args(words).output().expect("the binary"));
         assert_eq!(ran.code, Some(0), "{words:?}: {}{}", ran.out, ran.err);
         ran.out
     }

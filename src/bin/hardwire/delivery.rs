@@ -100,12 +100,7 @@ impl<'a> Delivery<'a> {
         how: &How<'_>,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let map = program.map_named(EVENTS_MAP).ok_or_else(|| {
-            Problem::new(format!("program {} has no map {EVENTS_MAP}", program.name()))
-                .hint("this is a bug in Hardwire; please report it")
-        })?;
-        let reader =
-            Reader::open(map).map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
+        let reader = reader(program)?;
         let clock =
             WallClock::now().map_err(|error| Problem::because("cannot read the clocks", &error))?;
         let known = link_type(link);
@@ -136,6 +131,26 @@ impl<'a> Delivery<'a> {
         let flushed = Instant::now();
         let (limit, set_back, unflushed) = (how.limit, false, false);
         Ok(Self { reader, to, limit, clock, set_back, unflushed, flushed })
+    }
+
+    /// Deliver what is left, and from now on what another program hands over, of whose patterns these
+    /// are the names.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take); the ring cannot be read.
+    pub(crate) fn go_on(
+        &mut self,
+        program: &Program,
+        named: &[Named],
+        show: &ShowOptions,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let reader = reader(program)?;
+        while self.take(output)?.events > 0 {}
+        self.reader = reader;
+        self.to.printer = Printer::new(named, show, output);
+        Ok(())
     }
 
     /// Events delivered so far.
@@ -242,6 +257,14 @@ impl<'a> Delivery<'a> {
         self.to.clock = self.clock;
         Ok(())
     }
+}
+
+fn reader(program: &Program) -> Result<Reader, Problem> {
+    let map = program.map_named(EVENTS_MAP).ok_or_else(|| {
+        Problem::new(format!("program {} has no map {EVENTS_MAP}", program.name()))
+            .hint("this is a bug in Hardwire; please report it")
+    })?;
+    Reader::open(map).map_err(|error| Problem::of(&error).hint_if(error.hint()))
 }
 
 impl AsFd for Delivery<'_> {

@@ -10,6 +10,7 @@ mod confirm;
 mod demo;
 mod detach;
 mod disasm;
+mod events;
 mod explain;
 mod features;
 mod find;
@@ -66,6 +67,8 @@ pub(crate) enum Verb {
     Stats(stats::Options),
     /// Remove what interrupted commands left behind
     Clean(clean::Options),
+    /// Show the events of an attachment that stays
+    Events(events::Options),
     /// Show what this kernel can do
     Features(features::Options),
     /// Measure what the program costs on this kernel
@@ -111,6 +114,7 @@ pub(crate) fn run(verb: Verb, output: &mut Output) -> Result<Ending, Failure> {
         Verb::Show(options) => show::run(&options, output),
         Verb::Stats(options) => stats::run(&options, output),
         Verb::Clean(options) => clean::run(&options, output),
+        Verb::Events(options) => events::run(&options, output),
         Verb::Features(options) => features::run(&options, output),
         Verb::Bench(options) => bench::run(&options, output),
         Verb::Asm(options) => asm::run(&options, output),

@@ -35,7 +35,7 @@ use crate::show::time::WallClock;
 use crate::show::{Event, Printer};
 
 /// Name of the map that events come through.
-pub(super) const EVENTS_MAP: &str = "events";
+const EVENTS_MAP: &str = "events";
 
 /// Longest time that something written waits to be seen while events keep coming.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);

@@ -16,7 +16,6 @@ use hardwire::loader::link::TcxLink;
 use hardwire::loader::{LoadOptions, Map, Program};
 use hardwire::netlink::{Link, Socket, TcDirection};
 
-use super::pump::EVENTS_MAP;
 use super::wanted::{Prepared, Wanted};
 use crate::cmd::attach::pinned::{now, texts};
 use crate::cmd::attach::{attach_to_stay, interface, redirects_exist, set_control};
@@ -215,9 +214,8 @@ fn exchange(
     let Prepared { wanted, compiled } = prepared;
     let of = |error: Error| Failure::from(of_attachment(&error));
     let shared = attachment.shared(&compiled.image, false).map_err(of)?;
-    // Its controls are set before it runs; and events of the old program, which has other patterns,
-    // do not come through the same ring.
-    let own = |map: &&Map| ![CONTROL_MAP, EVENTS_MAP].contains(&map.spec().name.as_str());
+    // Its controls are set before it runs.
+    let own = |map: &&Map| map.spec().name != CONTROL_MAP;
     let shared: Vec<&Map> = shared.into_iter().filter(own).collect();
     let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared)
         .map_err(|error| Problem::of_load(&error).at(wanted.place.clone()))?;
