@@ -215,8 +215,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     if options.stay.pin {
         if options.delivery.given() {
             let problem = Problem::new("what stays attached is not written by this command");
-            let hint =
-                "attach with --pin --events, and then `hardwire watch --attachment NAME -w FILE`";
+            let hint = "attach with --pin --events, and then `hardwire events NAME -w FILE`";
             return Err(Failure::Usage(problem.at("--pin -w").hint(hint)));
         }
         let ready = pinned::Ready {
