@@ -16,6 +16,7 @@ use crate::{
         pattern::{Syntax, Written},
     },
     loader::{Map, Update, host::NetworkNamespace},
+    netlink::TcDirection,
 };
 
 /// The name of the map, and of its pin.
@@ -46,6 +47,15 @@ impl Hook {
             Self::Xdp => "xdp",
             Self::Ingress => "ingress",
             Self::Egress => "egress",
+        }
+    }
+
+    /// Which way frames go that a classifier sees; nothing for XDP.
+    pub const fn direction(self) -> Option<TcDirection> {
+        match self {
+            Self::Xdp => None,
+            Self::Ingress => Some(TcDirection::Ingress),
+            Self::Egress => Some(TcDirection::Egress),
         }
     }
 }
@@ -180,6 +190,9 @@ pub struct Description {
     /// Can matching frames of one source be limited?
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub source_limit: bool,
+    /// Was there no clsact qdisc before, so that it goes with the last filter?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub makes_qdisc: bool,
     /// The generation whose counts this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<u32>,

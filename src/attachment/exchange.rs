@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     loader::{Program, link::PinnedLink, wait_for_programs},
-    netlink::{OnOccupied, Socket},
+    netlink::{Link, OnOccupied, Socket, TcDirection, TcFilter},
 };
 
 impl Root {
@@ -123,7 +123,11 @@ impl Attachment {
         }
         let mut socket = Socket::open()?;
         let link = socket.link_by_index(self.current.description.ifindex)?;
-        let State::Attached { mode: Some(mode) } = self.state else { return self.attached() };
+        if self.current.description.hook.direction().is_some() {
+            let filter = self.filter(&mut socket, &link)?.ok_or_else(|| self.gone())?;
+            return Ok(socket.replace_tc(&link, &filter, new.as_fd()).map(drop)?);
+        }
+        let State::Attached { mode: Some(mode) } = self.state else { return Err(self.gone()) };
         Ok(socket.attach_xdp(&link, new.as_fd(), mode, OnOccupied::Replace(old.as_fd()))?)
     }
 
@@ -147,13 +151,53 @@ impl Attachment {
         } else {
             let mut socket = Socket::open()?;
             let link = socket.link_by_index(self.current.description.ifindex)?;
-            let State::Attached { mode: Some(mode) } = self.state else { return self.attached() };
-            socket.detach_xdp(&link, mode, Some(self.current.program.as_fd()))?;
+            if self.current.description.hook.direction().is_some() {
+                let filter = self.filter(&mut socket, &link)?.ok_or_else(|| self.gone())?;
+                socket.detach_tc(&link, &filter)?;
+                if self.filter(&mut socket, &link)?.is_some() {
+                    return Err(Error::StillAttached { name: name() });
+                }
+                self.remove_qdisc(&mut socket, &link)?;
+            } else {
+                let State::Attached { mode: Some(mode) } = self.state else {
+                    return Err(self.gone());
+                };
+                socket.detach_xdp(&link, mode, Some(self.current.program.as_fd()))?;
+            }
         }
         self.root.step("detached");
         super::look::remove_all(&self.root, &self.directory)?;
         self.root.step("removed");
         Ok(())
+    }
+
+    /// It was attached a moment ago.
+    fn gone(&self) -> Error {
+        Error::State {
+            name: self.name.clone(),
+            state: "is not attached any more: somebody detached it just now".to_owned(),
+            hint: "`hardwire list` shows what there is".to_owned(),
+        }
+    }
+
+    /// The filter that runs our program, if it is a classifier that netlink attached.
+    fn filter(&self, socket: &mut Socket, link: &Link) -> Result<Option<TcFilter>, Error> {
+        let Some(direction) = self.current.description.hook.direction() else { return Ok(None) };
+        let filters = socket.tc_filters(link, direction)?;
+        Ok(filters.into_iter().find(|it| it.program_id == Some(self.current.program_id)))
+    }
+
+    /// Remove the clsact qdisc if we made it and nothing hangs there any more.
+    fn remove_qdisc(&self, socket: &mut Socket, link: &Link) -> Result<(), Error> {
+        if !self.current.description.makes_qdisc {
+            return Ok(());
+        }
+        for direction in [TcDirection::Ingress, TcDirection::Egress] {
+            if !socket.tc_filters(link, direction)?.is_empty() {
+                return Ok(());
+            }
+        }
+        Ok(socket.delete_clsact(link)?)
     }
 
     /// Is it attached, by what this process sees?

@@ -113,13 +113,25 @@ fn by_netlink(whole: &[Generation]) -> Result<(State, Option<usize>), Error> {
     if !newest.description.is_in(&here) {
         return Ok((State::Elsewhere, None));
     }
-    let link = match Socket::open()?.link_by_index(newest.description.ifindex) {
+    let mut socket = Socket::open()?;
+    let link = match socket.link_by_index(newest.description.ifindex) {
         Ok(link) => link,
         Err(NetlinkError::UnknownIndex { .. } | NetlinkError::UnknownName { .. }) => {
             return Ok((not("its interface is gone"), None));
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(direction) = newest.description.hook.direction() {
+        let filters = socket.tc_filters(&link, direction)?;
+        let runs = filters.iter().filter_map(|filter| filter.program_id);
+        let at = runs.filter_map(|id| whole.iter().position(|it| it.program_id == id)).next();
+        let why =
+            || format!("none of {} {direction} filters of {} runs it", filters.len(), link.name);
+        return Ok(match at {
+            Some(_) => (State::Attached { mode: None }, at),
+            None => (State::NotAttached { why: why() }, None),
+        });
+    }
     for (mode, id) in link.xdp.modes() {
         if let Some(at) = whole.iter().position(|it| it.program_id == id) {
             return Ok((State::Attached { mode: Some(mode) }, Some(at)));

@@ -7,9 +7,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use hardwire::attachment::{Description, Hook, PatternText, Place, Root, Via};
+use hardwire::compiler::event::record::Direction;
 use hardwire::compiler::ir::{Matcher, Report, Scope, Verdicts};
 use hardwire::compiler::pattern::{Syntax, Written};
 use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::loader::link::{TcNetlink, TcxLink};
 use hardwire::loader::{LoadOptions, Program, XdpLink, XdpNetlink, features, host};
 use hardwire::netlink::{Link, OnOccupied, Socket, XdpMode};
 use nix::sys::signal::{Signal, kill};
@@ -36,6 +38,31 @@ const ACTS: [(Act, &str); 4] = [
     (Act::Clean, "clean"),
 ];
 
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct How {
+    pub(crate) via: Via,
+    pub(crate) hook: Hook,
+}
+
+impl How {
+    /// All ways to receive.
+    pub(crate) const ALL: [Self; 4] = [
+        Self { via: Via::Link, hook: Hook::Xdp },
+        Self { via: Via::Netlink, hook: Hook::Xdp },
+        Self { via: Via::Link, hook: Hook::Ingress },
+        Self { via: Via::Netlink, hook: Hook::Ingress },
+    ];
+
+    fn entry(self) -> Entry {
+        match self.hook {
+            Hook::Xdp => Entry::Xdp,
+            Hook::Ingress => Entry::Tc(Direction::Ingress),
+            Hook::Egress => Entry::Tc(Direction::Egress),
+        }
+    }
+}
+
 static LEFT: AtomicU32 = AtomicU32::new(0);
 
 /// Called before each change; the last one is not made.
@@ -48,11 +75,11 @@ fn step(name: &str) {
 
 /// Do `act` in a child that is killed before its step number `steps`, from 1. How it ended, and the
 /// step.
-pub(crate) fn killed(site: &Site, act: Act, via: Via, steps: u32) -> (ExitStatus, String) {
+pub(crate) fn killed(site: &Site, act: Act, how: How, steps: u32) -> (ExitStatus, String) {
     let (_, word) = ACTS.iter().find(|(one, _)| *one == act).expect("all are there");
     let mut command = Command::new(env::current_exe().expect("this binary"));
     command.args(["--ignored", "--exact", "child::act", "--nocapture"]);
-    command.env("LIFE_ACT", word).env("LIFE_VIA", via.name());
+    command.env("LIFE_ACT", word).env("LIFE_VIA", how.via.name()).env("LIFE_HOOK", how.hook.name());
     command.env("LIFE_STEPS", steps.to_string()).env("LIFE_IFACE", site.interface());
     command.env("LIFE_BPFFS", &site.bpffs).stdin(Stdio::null());
     let output = site.inside(|| command.output().expect("it runs"));
@@ -65,8 +92,8 @@ pub(crate) fn killed(site: &Site, act: Act, via: Via, steps: u32) -> (ExitStatus
 }
 
 /// Do `act` without being killed.
-pub(crate) fn done(site: &Site, act: Act, via: Via) {
-    let (status, _) = killed(site, act, via, 0);
+pub(crate) fn done(site: &Site, act: Act, how: How) {
+    let (status, _) = killed(site, act, how, 0);
     assert!(status.success());
 }
 
@@ -78,17 +105,20 @@ fn act() {
     let of = |name: &str| env::var(name).expect("set by the parent");
     let (act, _) = ACTS.into_iter().find(|(_, name)| *name == word).expect("one of these");
     let via = if of("LIFE_VIA") == "link" { Via::Link } else { Via::Netlink };
+    let hooks = [Hook::Xdp, Hook::Ingress, Hook::Egress];
+    let hook = hooks.into_iter().find(|hook| hook.name() == of("LIFE_HOOK")).expect("one of these");
+    let how = How { via, hook };
     LEFT.store(of("LIFE_STEPS").parse().expect("a number"), Ordering::Relaxed);
     let root = Root::open(&PathBuf::from(of("LIFE_BPFFS"))).expect("a bpffs").with_steps(step);
     match act {
-        Act::Attach => attach(&root, &of("LIFE_IFACE"), via),
-        Act::Replace => replace(&root),
+        Act::Attach => attach(&root, &of("LIFE_IFACE"), how),
+        Act::Replace => replace(&root, how),
         Act::Detach => root.open_attachment(NAME).expect("there").detach().expect("detached"),
         Act::Clean => drop(root.clean(false).expect("cleaned")),
     }
 }
 
-fn compiled(patterns: &[&str]) -> (Matcher, Vec<PatternText>, Compiled) {
+fn compiled(patterns: &[&str], how: How) -> (Matcher, Vec<PatternText>, Compiled) {
     let written: Vec<_> = patterns.iter().map(|&p| Written::new(Syntax::Literal, p)).collect();
     let lower = |(written, id): (&Written, u32)| written.lower(id).expect("good");
     let matcher = Matcher {
@@ -99,12 +129,12 @@ fn compiled(patterns: &[&str]) -> (Matcher, Vec<PatternText>, Compiled) {
     };
     let target = features::target().expect("this kernel");
     let options = compiler::Options { controls: true, ..compiler::Options::default() };
-    let compiled = compiler::compile(&matcher, Entry::Xdp, &target, &options).expect("compiles");
+    let compiled = compiler::compile(&matcher, how.entry(), &target, &options).expect("compiles");
     (matcher, written.iter().map(PatternText::of).collect(), compiled)
 }
 
-fn attach(root: &Root, interface: &str, via: Via) {
-    let (matcher, patterns, compiled) = compiled(&["before", "always"]);
+fn attach(root: &Root, interface: &str, how: How) {
+    let (matcher, patterns, compiled) = compiled(&["before", "always"], how);
     let program = Program::load(&compiled.image, &LoadOptions::default()).expect("loads");
     let mut socket = Socket::open().expect("a socket");
     let link = socket.link_by_name(interface).expect("there");
@@ -115,8 +145,8 @@ fn attach(root: &Root, interface: &str, via: Via) {
         ifindex: link.index,
         netns: here.inode,
         netns_cookie: here.cookie,
-        hook: Hook::Xdp,
-        via,
+        hook: how.hook,
+        via: how.via,
         mode: "native".to_owned(),
         scope: String::new(),
         report: String::new(),
@@ -128,31 +158,41 @@ fn attach(root: &Root, interface: &str, via: Via) {
         created: 0,
         events: None,
         source_limit: false,
+        makes_qdisc: socket.clsact_kind(&link).expect("asked").is_none(),
         continues: None,
     };
     description.set_matcher(&matcher);
     let place = root.place(NAME).expect("a place");
     place.fill(&program, &description).expect("pinned");
-    hold(place, via, socket, &link, &program);
+    hold(place, how, socket, &link, &program);
 }
 
-fn hold(place: Place, via: Via, mut socket: Socket, link: &Link, program: &Program) {
-    match via {
-        Via::Link => {
-            let attached = XdpLink::attach(&mut socket, link, program, XdpMode::Native);
+fn hold(place: Place, how: How, mut socket: Socket, link: &Link, program: &Program) {
+    let mode = XdpMode::Native;
+    match (how.via, how.hook.direction()) {
+        (Via::Link, None) => {
+            let attached = XdpLink::attach(&mut socket, link, program, mode);
             place.keep_link(&attached.expect("attached")).expect("pinned");
         }
-        Via::Netlink => {
-            let (mode, refuse) = (XdpMode::Native, OnOccupied::Refuse);
-            let attached = XdpNetlink::attach(socket, link, program, mode, refuse);
+        (Via::Link, Some(direction)) => {
+            let attached = TcxLink::attach(link, program, direction);
+            place.keep_link(&attached.expect("attached")).expect("pinned");
+        }
+        (Via::Netlink, None) => {
+            let attached = XdpNetlink::attach(socket, link, program, mode, OnOccupied::Refuse);
+            place.keep();
+            attached.expect("attached").keep();
+        }
+        (Via::Netlink, Some(direction)) => {
+            let attached = TcNetlink::attach(socket, link, program, direction);
             place.keep();
             attached.expect("attached").keep();
         }
     }
 }
 
-fn replace(root: &Root) {
-    let (_, patterns, compiled) = compiled(&["always", "after"]);
+fn replace(root: &Root, how: How) {
+    let (_, patterns, compiled) = compiled(&["always", "after"], how);
     let attachment = root.open_attachment(NAME).expect("there");
     let shared = attachment.shared(&compiled.image, false).expect("the same form");
     let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared);

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use hardwire::attachment::{Tidy, Via};
+use hardwire::attachment::Tidy;
 use hardwire::compiler::event::Counter;
 
-use crate::child::{Act, NAME, done, killed};
+use crate::child::{Act, How, NAME, done, killed};
 use crate::{Site, at_a_site, is_gone};
 
 /// More steps than anything has.
@@ -16,16 +16,16 @@ const STEPS_MAX: u32 = 100;
 /// from the start: `before` prepares. Gives the steps.
 fn at_every_step(
     site: &mut Site,
-    (act, via): (Act, Via),
+    (act, how): (Act, How),
     before: impl Fn(&mut Site),
     check: impl Fn(&mut Site, &str),
 ) -> Vec<String> {
     let mut steps = Vec::new();
     for number in 1..STEPS_MAX {
         before(site);
-        let (status, at) = killed(site, act, via, number);
+        let (status, at) = killed(site, act, how, number);
         check(site, &at);
-        clear(site, &at);
+        clear(site, &at, how);
         if status.success() {
             return steps;
         }
@@ -35,21 +35,21 @@ fn at_every_step(
 }
 
 /// Remove whatever is there, by the ways that users have.
-fn clear(site: &mut Site, at: &str) {
-    let running = site.attached();
+fn clear(site: &mut Site, at: &str, how: How) {
+    let running = site.attached_at(how.hook);
     if running.is_some() {
-        done(site, Act::Detach, Via::Link);
+        done(site, Act::Detach, how);
     }
     site.inside(|| site.root().clean(false)).expect("cleaned");
     assert_eq!(site.left(), Vec::<String>::new(), "killed before: {at}");
-    assert_eq!(site.attached(), None, "killed before: {at}");
+    assert_eq!(site.attached_at(how.hook), None, "killed before: {at}");
     assert!(running.is_none_or(is_gone), "a program is left, killed before: {at}");
 }
 
 /// What is attached is whole: the program on the interface is the one that is pinned, it can be read,
 /// and its counts are these.
-fn is_whole(site: &mut Site, at: &str, frames: u64, hits: &HashMap<&str, u64>) {
-    let running = site.attached();
+fn is_whole(site: &mut Site, (at, how): (&str, How), frames: u64, hits: &HashMap<&str, u64>) {
+    let running = site.attached_at(how.hook);
     let read = site.inside(|| {
         let attachment = site.root().open_attachment(NAME).expect("it can be opened");
         attachment.attached().expect("attached");
@@ -74,12 +74,12 @@ fn is_whole(site: &mut Site, at: &str, frames: u64, hits: &HashMap<&str, u64>) {
 #[test]
 fn an_attach_that_is_killed_leaves_all_or_nothing() {
     at_a_site(|site| {
-        for via in [Via::Link, Via::Netlink] {
+        for how in How::ALL {
             let check = |site: &mut Site, at: &str| {
                 site.send(b"always", 3);
-                if site.attached().is_some() {
+                if site.attached_at(how.hook).is_some() {
                     let hits = HashMap::from([("always", 3), ("before", 0)]);
-                    return is_whole(site, at, 3, &hits);
+                    return is_whole(site, (at, how), 3, &hits);
                 }
                 // Nothing runs: what is left is listed as such, and clean says what it would do.
                 let listed = site.listed();
@@ -88,8 +88,8 @@ fn an_attach_that_is_killed_leaves_all_or_nothing() {
                 assert_eq!(would.len(), listed.len(), "{at}");
                 assert!(would.iter().all(|one| one.tidy == Tidy::Removed), "{at}: {would:?}");
             };
-            let steps = at_every_step(site, (Act::Attach, via), |_| {}, check);
-            eprintln!("attach by {}: {} steps: {steps:?}", via.name(), steps.len());
+            let steps = at_every_step(site, (Act::Attach, how), |_| {}, check);
+            eprintln!("attach {how:?}: {} steps: {steps:?}", steps.len());
             assert!(steps.len() >= 8, "{steps:?}");
         }
     });
@@ -98,9 +98,9 @@ fn an_attach_that_is_killed_leaves_all_or_nothing() {
 #[test]
 fn a_replacement_that_is_killed_loses_no_count_and_leaves_one_program() {
     at_a_site(|site| {
-        for via in [Via::Link, Via::Netlink] {
+        for how in How::ALL {
             let before = |site: &mut Site| {
-                done(site, Act::Attach, via);
+                done(site, Act::Attach, how);
                 site.send(b"before always", 2);
                 site.send(b"always", 3);
             };
@@ -108,10 +108,10 @@ fn a_replacement_that_is_killed_loses_no_count_and_leaves_one_program() {
                 // Before anybody has mended anything, traffic goes on.
                 site.send(b"always", 5);
                 let hits = HashMap::from([("before", 2), ("always", 10), ("after", 0)]);
-                is_whole(site, at, 10, &hits);
+                is_whole(site, (at, how), 10, &hits);
             };
-            let steps = at_every_step(site, (Act::Replace, via), before, check);
-            eprintln!("replace by {}: {} steps: {steps:?}", via.name(), steps.len());
+            let steps = at_every_step(site, (Act::Replace, how), before, check);
+            eprintln!("replace {how:?}: {} steps: {steps:?}", steps.len());
             assert!(steps.len() >= 15, "{steps:?}");
             assert!(steps.iter().any(|step| step == "pin base"), "{steps:?}");
         }
@@ -121,28 +121,29 @@ fn a_replacement_that_is_killed_loses_no_count_and_leaves_one_program() {
 #[test]
 fn a_detach_or_a_clean_that_is_killed_can_be_done_again() {
     at_a_site(|site| {
-        for via in [Via::Link, Via::Netlink] {
-            let before = |site: &mut Site| done(site, Act::Attach, via);
+        for how in How::ALL {
+            let before = |site: &mut Site| done(site, Act::Attach, how);
             let check = |site: &mut Site, at: &str| {
-                if site.attached().is_some() {
-                    is_whole(site, at, 0, &HashMap::from([("before", 0), ("always", 0)]));
+                if site.attached_at(how.hook).is_some() {
+                    is_whole(site, (at, how), 0, &HashMap::from([("before", 0), ("always", 0)]));
                 }
             };
-            let steps = at_every_step(site, (Act::Detach, via), before, check);
-            eprintln!("detach by {}: {} steps: {steps:?}", via.name(), steps.len());
+            let steps = at_every_step(site, (Act::Detach, how), before, check);
+            eprintln!("detach {how:?}: {} steps: {steps:?}", steps.len());
             assert!(steps.len() >= 8, "{steps:?}");
-            // An orphan: everything but the attachment itself.
-            let orphan = |site: &mut Site| {
-                for number in 1..STEPS_MAX {
-                    let (_, at) = killed(site, Act::Attach, Via::Link, number);
-                    if at == "pin link" {
-                        return;
-                    }
-                    clear(site, &at);
-                }
-            };
-            let steps = at_every_step(site, (Act::Clean, via), orphan, |_, _| {});
-            assert!(steps.len() >= 5, "{steps:?}");
         }
+        // An orphan: everything but the attachment itself.
+        let how = How::ALL[0];
+        let mut numbers = 1..STEPS_MAX;
+        let last = numbers.find(|number| {
+            let (_, at) = killed(site, Act::Attach, how, *number);
+            clear(site, &at, how);
+            at == "pin link"
+        });
+        let orphan = |site: &mut Site| {
+            killed(site, Act::Attach, how, last.expect("such a step"));
+        };
+        let steps = at_every_step(site, (Act::Clean, how), orphan, |_, _| {});
+        assert!(steps.len() >= 5, "{steps:?}");
     });
 }

@@ -18,7 +18,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-use hardwire::attachment::{Found, Root};
+use hardwire::attachment::{Found, Hook, Root};
+use hardwire::loader::link::tcx_programs;
 use hardwire::loader::{Capability, Program, capability};
 use hardwire::netlink::Lab;
 use nix::mount::{MsFlags, mount};
@@ -150,6 +151,20 @@ impl Site {
     fn attached(&mut self) -> Option<u32> {
         let found = self.lab.server.netlink.xdp(&self.lab.server.link).expect("the interface");
         found.modes().next().map(|(_, id)| id)
+    }
+
+    /// The id of the program at `hook` of the server's interface, if there is one.
+    fn attached_at(&mut self, hook: Hook) -> Option<u32> {
+        let Some(direction) = hook.direction() else { return self.attached() };
+        let host = &mut self.lab.server;
+        let filters = host.netlink.tc_filters(&host.link, direction).expect("a list");
+        let by_netlink = filters.iter().find_map(|filter| filter.program_id);
+        let by_link = || {
+            let listed = host.namespace.enter(|| tcx_programs(&host.link, direction));
+            let listed = listed.expect("the namespace").expect("a list");
+            listed.first().map(|first| first.program_id)
+        };
+        by_netlink.or_else(by_link)
     }
 
     /// What is in our folder of the bpffs.

@@ -127,6 +127,7 @@ impl Ready<'_> {
             created: now(),
             events: None,
             source_limit: false,
+            makes_qdisc: false,
             continues: None,
         };
         description.set_matcher(self.matcher);

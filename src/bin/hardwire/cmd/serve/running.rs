@@ -245,6 +245,7 @@ fn describe(prepared: &Prepared, link: &Link, here: &NetworkNamespace) -> Descri
         created: now(),
         events: None,
         source_limit: false,
+        makes_qdisc: false,
         continues: None,
     };
     description.set_matcher(&wanted.matcher);
