@@ -10,9 +10,9 @@ use std::{env, fs, path::PathBuf, process::Command};
 use hardwire::{
     assembler::{ProgramImage, Target, dot, emit, listing::Listing, target::KernelVersion},
     compiler::{
-        self, Entry, Options,
+        self, Entry, Events, Options,
         event::record::Direction,
-        ir::{Matcher, Pattern, Report, Scope, Verdicts},
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
 };
 
@@ -26,6 +26,8 @@ struct Case {
     entry: Entry,
     /// The kernel, and whether the program may have `CAP_PERFMON`.
     target: ((u16, u16), bool),
+    /// Drops what it finds, with events of 20 bytes and a limit for each source.
+    told: bool,
     /// What the plan must say, so that each strategy has its file.
     strategy: &'static str,
 }
@@ -41,6 +43,7 @@ const PLAIN: Case = Case {
     report: Report::First,
     entry: Entry::Xdp,
     target: ((6, 18), true),
+    told: false,
     strategy: "pair-swar",
 };
 
@@ -56,6 +59,9 @@ const CASES: &[Case] = &[
     Case { name: "pair-without-perfmon", target: ((6, 18), false), ..PLAIN },
     Case { name: "pair-5.10", target: ((5, 10), true), ..PLAIN },
     Case { name: "pair-two-all", literals: &["GET ", "x"], report: Report::All, ..PLAIN },
+    Case { name: "told", told: true, scope: Scope::Payload, ..PLAIN },
+    Case { name: "told-tc", told: true, entry: Entry::Tc(Direction::Ingress), ..PLAIN },
+    Case { name: "told-5.10", told: true, target: ((5, 10), true), ..PLAIN },
     Case { name: "multiply", ..LONG },
     Case { name: "multiply-socket", entry: Entry::SocketFilter, ..LONG },
     Case { name: "fingerprint", literals: SET, strategy: "fingerprint", ..PLAIN },
@@ -101,11 +107,20 @@ fn compile(case: &Case) -> (ProgramImage, &'static str) {
         patterns: case.literals.iter().enumerate().map(pattern).collect(),
         scope: case.scope,
         report: case.report,
-        verdicts: Verdicts::default(),
+        verdicts: if case.told {
+            Verdicts { on_match: Verdict::Drop, ..Verdicts::default() }
+        } else {
+            Verdicts::default()
+        },
+    };
+    let options = Options {
+        events: case.told.then_some(Events { snap: 20, ring_bytes: 1 << 20 }),
+        source_limit: case.told,
+        ..Options::default()
     };
     let ((major, minor), perfmon) = case.target;
     let target = Target { perfmon, ..Target::of_version(KernelVersion::new(major, minor)) };
-    let compiled = compiler::compile(&matcher, case.entry, &target, &Options::default());
+    let compiled = compiler::compile(&matcher, case.entry, &target, &options);
     let compiled = compiled.unwrap_or_else(|error| panic!("{}: {error}", case.name));
     (compiled.image, compiled.plan.strategy())
 }

@@ -5,7 +5,7 @@ use crate::{
     assembler::ProgramImage,
     compiler::{
         Entry,
-        event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit},
+        event::{COUNTERS_MAP, Counter, Counters, EVENTS_MAP, HITS_MAP, Hit},
         ir::{Matcher, Outcome},
     },
     loader::{
@@ -160,6 +160,7 @@ impl Engine for Kernel<'_> {
                 }
             }
         }
-        outcome(self.matcher, self.entry, &counted, ran.retval, matches)
+        let told = self.program.map_named(EVENTS_MAP).is_some();
+        outcome(self.matcher, self.entry, &counted, (ran.retval, told), matches)
     }
 }

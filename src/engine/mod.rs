@@ -103,12 +103,13 @@ pub fn difference(
     wrong.then(|| format!("matches {:?}, expected {:?}", other.matches, expected.matches))
 }
 
-/// The outcome that follows from what a program counted for one frame and returned.
+/// The outcome that follows from what a program counted for one frame and returned. `told`: does it have
+/// events, so that a socket filter keeps nothing?
 fn outcome(
     matcher: &Matcher,
     entry: Entry,
     counted: &Counters,
-    returned: u32,
+    (returned, told): (u32, bool),
     matches: Vec<Match>,
 ) -> Result<Outcome, EngineError> {
     use crate::compiler::event::Counter;
@@ -119,8 +120,12 @@ fn outcome(
     }
     let verdicts = matcher.verdicts;
     let verdict = match entry {
-        Entry::SocketFilter if returned == 0 => Verdict::Drop,
-        Entry::SocketFilter => Verdict::Pass,
+        Entry::SocketFilter => match (one(Counter::Pass), returned) {
+            (true, 0) if told => Verdict::Pass,
+            (false, 0) => Verdict::Drop,
+            (true, 1..) if !told => Verdict::Pass,
+            _ => return Err(EngineError::Returned { returned }),
+        },
         // Several verdicts return one number there, so the counters decide between them.
         Entry::Xdp | Entry::Tc(_) => [verdicts.on_match, verdicts.on_miss, verdicts.out_of_scope]
             .into_iter()

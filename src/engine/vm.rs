@@ -5,7 +5,7 @@ use crate::{
     assembler::ProgramImage,
     compiler::{
         Entry,
-        event::{COUNTERS_MAP, Counter, Counters, HITS_MAP, Hit},
+        event::{COUNTERS_MAP, Counter, Counters, EVENTS_MAP, HITS_MAP, Hit},
         ir::{Match, Matcher, Outcome, Pattern},
     },
     vm::{Context, Machine, SkbFields, SkbHook},
@@ -19,6 +19,7 @@ pub struct Vm<'a> {
     machine: Machine,
     before: Counters,
     linear_bytes: usize,
+    told: bool,
 }
 
 impl<'a> Vm<'a> {
@@ -39,7 +40,9 @@ impl<'a> Vm<'a> {
         // So does BPF_PROG_TEST_RUN give them to a classifier.
         let linear_bytes = if image.frags() { TEST_RUN_LINEAR_BYTES } else { usize::MAX };
         let machine = Machine::new(image)?;
-        Ok(Self { matcher, entry, machine, before: Counters::default(), linear_bytes })
+        let told = image.map_named(EVENTS_MAP).is_some();
+        let before = Counters::default();
+        Ok(Self { matcher, entry, machine, before, linear_bytes, told })
     }
 
     /// Give XDP programs and classifiers frames whose linear part has this many bytes.
@@ -102,7 +105,7 @@ impl Engine for Vm<'_> {
         }
         let [a, b, c, d, ..] = returned.to_le_bytes();
         let returned = u32::from_le_bytes([a, b, c, d]);
-        outcome(self.matcher, self.entry, &counted, returned, matches)
+        outcome(self.matcher, self.entry, &counted, (returned, self.told), matches)
     }
 }
 

@@ -116,6 +116,8 @@ fn without_perfmon_the_slower_form_is_accepted() {
         &["-e", "x", "--in", "raw"],
         &["-i", "-e", long],
         &["--offset", "3", "--depth", "90", "-e", "needle", "-e", "other"],
+        &["-e", "one", "-e", "two", "--report", "all", "--events", "--snap", "65535"],
+        &["-e", "one", "--on-match", "drop", "--events", "--limit-pps", "9"],
         &["-e", "one", "-e", "two1", "-e", "three", "-e", "four", "-e", "fives", "-e", "sixes"],
     ] {
         let Some(got) = verify_without_perfmon(args) else { return };

@@ -2,13 +2,13 @@
 //! Shared by the test of the running kernel and by `examples/guest.rs`, which runs as the only
 //! process of a booted kernel.
 
-use std::error::Error;
+use std::{error::Error, ops::ControlFlow};
 
 use hardwire::{
     assembler::{KernelVersion, ProgramImage, Target},
     compiler::{
-        self, CompileError, Compiled, Entry, Options, Strategy,
-        event::record::Direction,
+        self, CompileError, Compiled, Entry, Events, Options, Strategy,
+        event::{EVENTS_MAP, record::Direction, record::Record},
         frequency::Condition,
         ir::{
             Body, Expression, Literal, Matcher, Pattern, Report, Scope, Verdict, Verdicts, Window,
@@ -16,7 +16,7 @@ use hardwire::{
         pattern::regex,
     },
     engine::{self, Engine, EngineError, Kernel, Reference, Vm},
-    loader::{Program, TestRunError},
+    loader::{Program, Reader, TestRunError},
 };
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub(crate) struct Form {
     pub(crate) matcher: Matcher,
     /// How it must be searched; `None` lets the plan choose.
     pub(crate) strategy: Option<Strategy>,
+    /// Does it tell of matching frames, and can verdicts be switched off and limited?
+    pub(crate) told: bool,
 }
 
 impl Form {
@@ -201,6 +203,7 @@ fn forced() -> Vec<Form> {
                     entry,
                     matcher: matcher(Scope::Payload, report, patterns.clone()),
                     strategy: Some(strategy),
+                    told: false,
                 });
             }
         }
@@ -210,6 +213,7 @@ fn forced() -> Vec<Form> {
                 entry,
                 matcher: matcher(Scope::Payload, Report::First, condition(text)),
                 strategy: None,
+                told: false,
             });
         }
     }
@@ -234,6 +238,11 @@ fn chosen() -> Vec<Form> {
         entry,
         matcher: matcher(scope, report, patterns),
         strategy: None,
+        told: false,
+    };
+    let told = |name: &str, entry, report, patterns| Form {
+        told: true,
+        ..form(name, entry, Payload, report, patterns)
     };
     vec![
         form("xdp raw", Xdp, Raw, First, one(literal, false)),
@@ -285,12 +294,26 @@ fn chosen() -> Vec<Form> {
         form("socket three, all", SocketFilter, Payload, All, three().collect()),
         form("socket set of 20", SocketFilter, Payload, First, set(20)),
         form("socket set of 200", SocketFilter, Raw, All, set(200)),
+        told("xdp events", Xdp, First, one(literal, false)),
+        told("xdp events, set of 20, all", Xdp, All, set(20)),
+        told("socket events", SocketFilter, First, one(literal, false)),
+        told("socket events, set of 20, all", SocketFilter, All, set(20)),
+        told("ingress events", Entry::Tc(Direction::Ingress), First, one(literal, false)),
+        told("ingress events, set of 20, all", Entry::Tc(Direction::Ingress), All, set(20)),
     ]
 }
 
+/// Events of the forms that have them.
+const EVENTS: Events = Events { snap: 64, ring_bytes: 1 << 16 };
+
 /// `form` as a program for `target`.
 pub(crate) fn compile(form: &Form, target: &Target) -> Result<Compiled, CompileError> {
-    let options = Options { strategy: form.strategy, ..Options::default() };
+    let options = Options {
+        strategy: form.strategy,
+        events: form.told.then_some(EVENTS),
+        source_limit: form.told,
+        ..Options::default()
+    };
     compiler::compile(&form.matcher, form.entry, target, &options)
 }
 
@@ -339,6 +362,14 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
             return row;
         }
     };
+    let reader = kernel.program().map_named(EVENTS_MAP).map(Reader::open).transpose();
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(e) => {
+            row.refused = refused(false, &e);
+            return row;
+        }
+    };
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     // Verifying takes seconds where loops are counted: a second time only for kernels before 5.16,
     // which do not remember what it took.
@@ -350,7 +381,8 @@ pub(crate) fn run(form: &Form, target: &Target, running: KernelVersion) -> Row {
     let slots = image.programs().map(ProgramImage::slot_count).sum();
     let loaded = Loaded { slots, processed, load_ms, ..Loaded::default() };
     let frags = image.frags();
-    let mut asked = Asked { form, target, frags, running, kernel, vm, loaded, wrong: Vec::new() };
+    let wrong = Vec::new();
+    let mut asked = Asked { form, target, frags, running, kernel, vm, reader, loaded, wrong };
     for frame in frames(&form.matcher) {
         asked.ask(&frame);
     }
@@ -367,6 +399,7 @@ struct Asked<'a> {
     running: KernelVersion,
     kernel: Kernel<'a>,
     vm: Vm<'a>,
+    reader: Option<Reader>,
     loaded: Loaded,
     wrong: Vec<String>,
 }
@@ -401,6 +434,9 @@ impl Asked<'_> {
                 frame.len()
             )),
         }
+        if let Err(how) = told(&mut self.reader, frame, !answer.matches.is_empty()) {
+            self.wrong.push(format!("{} bytes: {how}", frame.len()));
+        }
         loaded.frames += 1;
         loaded.matched += usize::from(!answer.matches.is_empty());
         let long = frame.len() > ETHERNET_FRAME_BYTES;
@@ -422,6 +458,28 @@ impl Asked<'_> {
             self.wrong.push(format!("{} bytes: {how}", frame.len()));
         }
     }
+}
+
+/// Was one event made of `frame` if it matched, and none if not?
+fn told(reader: &mut Option<Reader>, frame: &[u8], matched: bool) -> Result<(), String> {
+    let Some(reader) = reader else { return Ok(()) };
+    let mut records = Vec::new();
+    let each = |record: &[u8]| {
+        records.push(record.to_vec());
+        ControlFlow::<()>::Continue(())
+    };
+    let _ = reader.drain(each).map_err(|e| chain(&e))?;
+    if records.len() != usize::from(matched) {
+        return Err(format!("{} events of a frame, matched: {matched}", records.len()));
+    }
+    for bytes in &records {
+        let record = Record::from_bytes(bytes).map_err(|e| chain(&e))?;
+        let snap = usize::try_from(EVENTS.snap).expect("fits").min(frame.len());
+        if record.captured != &frame[..snap] || record.matches().is_empty() {
+            return Err(format!("a wrong event: {record:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Must a kernel of this version run programs on frames of so many bytes?
