@@ -8,7 +8,7 @@
 use super::{Gen, frame};
 use crate::{
     assembler::{
-        Alu, Helper, Insn, Jmp, Label, Phase,
+        Alu, Branch, Helper, Insn, Jmp, Label, Phase,
         Reg::{self, R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10},
         Size,
         insn::Bits,
@@ -192,6 +192,8 @@ impl Gen<'_> {
     fn pull(&mut self, again: Label) {
         let (some, fits) = (self.asm.label(), self.asm.label());
         self.say(Phase::Scope, "headers are not in the linear part: bring them there");
+        // Never taken; it says that here is a loop to whoever follows the program without its values.
+        self.asm.emit(Branch::may_goto(self.exits.unsearched));
         self.load_pointer(R1, frame::ROUND);
         self.emit_branch(Jmp::Gt.imm(R1, 1, self.exits.unsearched));
         self.set_imm(R2, PULLED_FIRST);

@@ -1,18 +1,19 @@
-//! `hardwire detach`: remove an XDP program from an interface, and make sure that it is gone.
+//! `hardwire detach`: remove a program from an interface, and make sure that it is gone.
 
 use std::io::Write;
 
 use clap::Args;
 use hardwire::attachment::{Attachment, Error};
-use hardwire::netlink::{NetlinkError, Socket, XdpMode};
+use hardwire::loader::link::{TcxProgram, tcx_programs};
+use hardwire::netlink::{Link, NetlinkError, Socket, TcDirection, TcFilter, XdpMode};
 use serde_json::json;
 
 use super::attach::ModeWord;
 use super::attach::refused::of_occupant;
 use crate::Ending;
 use crate::failure::{Failure, Problem};
-use crate::options::RootOption;
 use crate::options::lifecycle::of_attachment;
+use crate::options::{AtOption, RootOption};
 use crate::output::Output;
 
 const EXAMPLES: &str = "\
@@ -20,6 +21,7 @@ Examples:
   hardwire detach eth0
   hardwire detach eth0 --mode generic
   hardwire detach eth0 --id 42        only if it is this program
+  hardwire detach eth0 --at egress    a filter of ours by netlink
   hardwire detach eth0-xdp            an attachment that stays, by its name
 
 A program that a bpf_link holds without a pin goes with the process that holds the link.";
@@ -31,7 +33,9 @@ pub(crate) struct Options {
     /// The attachment, or the interface it is on
     #[arg(value_name = "NAME|IFACE")]
     interface: String,
-    /// The mode in which the program is attached; auto is whichever it is
+    #[command(flatten)]
+    at: AtOption,
+    /// The mode in which an XDP program is attached; auto is whichever it is
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeWord,
     /// Refuse unless this program is attached
@@ -53,6 +57,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     }
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
     let link = super::attach::interface(&mut socket, &options.interface)?;
+    if let Some(direction) = options.at.direction() {
+        return classifier(&mut socket, &link, direction, options.id, output);
+    }
     let mode = XdpMode::from(options.mode);
     let expected = options.id.map(super::attach::program_by_id).transpose()?;
     let found = link.xdp;
@@ -74,6 +81,55 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     } else {
         let program = id.map_or_else(String::new, |id| format!(" program {id}"));
         writeln!(output, "detached{program} from {}", link.name)?;
+    }
+    Ok(Ending::Done)
+}
+
+/// Delete a filter that netlink has attached: the one with this program, or the only one of ours. A
+/// clsact qdisc stays, because nobody knows any more who made it.
+fn classifier(
+    socket: &mut Socket,
+    link: &Link,
+    direction: TcDirection,
+    id: Option<u32>,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
+    let name = &link.name;
+    let filters = socket.tc_filters(link, direction).map_err(|error| of_netlink(&error))?;
+    let ours = |it: &TcFilter| it.name.as_deref().is_some_and(|name| name.starts_with("hardwire"));
+    let meant = |it: &&TcFilter| match id {
+        Some(id) => it.program_id == Some(id),
+        None => ours(it),
+    };
+    let found: Vec<&TcFilter> = filters.iter().filter(meant).collect();
+    let [filter] = found[..] else {
+        let linked = tcx_programs(link, direction).unwrap_or_default();
+        let wanted = |it: &TcxProgram| id.is_none_or(|id| it.program_id == id);
+        let held = linked.into_iter().find(wanted).and_then(|it| it.link_id);
+        let problem = match found.len() {
+            0 => Problem::new(format!("{name} has no filter of ours by netlink on {direction}")),
+            count => Problem::new(format!("{name} has {count} filters of ours on {direction}")),
+        };
+        return Err(problem
+            .hint(match (found.len(), held) {
+                (0, Some(held)) => format!(
+                    "bpf_link {held} is there: it goes with the process that holds it, or with \
+                     `bpftool link detach id {held}`"
+                ),
+                (0, None) => "nothing was changed; --id names a program of anybody".to_owned(),
+                (_, _) => "--id says which".to_owned(),
+            })
+            .into());
+    };
+    socket.detach_tc(link, filter).map_err(|error| of_netlink(&error))?;
+    let id = filter.program_id;
+    if output.json() {
+        let at = direction.name();
+        output
+            .json_line(&json!({ "detached": { "interface": name, "at": at, "program_id": id } }))?;
+    } else {
+        let program = id.map_or_else(String::new, |id| format!(" program {id}"));
+        writeln!(output, "detached{program} from {name} on {direction}")?;
     }
     Ok(Ending::Done)
 }

@@ -1,5 +1,6 @@
 //! Options that several verbs share.
 
+pub(crate) mod at;
 pub(crate) mod controls;
 pub(crate) mod delivery;
 pub(crate) mod lifecycle;
@@ -9,6 +10,7 @@ pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod target;
 
+pub(crate) use at::AtOption;
 pub(crate) use controls::ControlOptions;
 pub(crate) use delivery::DeliveryOptions;
 pub(crate) use lifecycle::{PinOptions, RootOption};

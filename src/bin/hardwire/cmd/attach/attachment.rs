@@ -1,11 +1,12 @@
 //! One attachment, made in either way.
 
+use std::fmt;
 use std::os::fd::AsFd;
 
 use hardwire::attachment::{Error, Place};
 use hardwire::loader::Program;
-use hardwire::loader::link::{LinkError, XdpLink, XdpNetlink};
-use hardwire::netlink::{Link, OnOccupied, Socket, XdpMode};
+use hardwire::loader::link::{LinkError, TcNetlink, TcxLink, XdpLink, XdpNetlink};
+use hardwire::netlink::{Link, OnOccupied, Socket, TcDirection, XdpMode};
 
 /// What to do if there is a program already.
 pub(super) enum Occupied {
@@ -22,12 +23,44 @@ pub(super) enum Occupied {
     },
 }
 
+/// Where on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// XDP has one program a mode.
+    Xdp(XdpMode),
+    /// Classifiers share their place.
+    Tc(TcDirection),
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Xdp(mode) => write!(f, "in {mode} mode"),
+            Self::Tc(direction) => write!(f, "on {direction}"),
+        }
+    }
+}
+
+impl Spot {
+    /// As in machine formats: where, and in which mode, if it has modes.
+    pub(super) fn words(self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Xdp(mode) => ("xdp", Some(mode.to_string())),
+            Self::Tc(direction) => (direction.name(), None),
+        }
+    }
+}
+
 /// Our program on an interface. Dropping it detaches.
 pub(super) enum Attachment {
     /// Held by a bpf_link.
     Link(XdpLink),
     /// Set by rtnetlink.
     Netlink(Box<XdpNetlink>),
+    /// A classifier held by a bpf_link.
+    Tcx(TcxLink),
+    /// A classifier set by rtnetlink.
+    Clsact(Box<TcNetlink>),
 }
 
 impl Attachment {
@@ -46,8 +79,7 @@ impl Attachment {
         mode: XdpMode,
         occupied: &Occupied,
     ) -> Result<Self, LinkError> {
-        let socket = Socket::open()
-            .map_err(|error| LinkError::Netlink { error: Box::new(error), found: None })?;
+        let socket = open()?;
         let (on_occupied, mode) = match occupied {
             Occupied::Refuse => (OnOccupied::Refuse, mode),
             // The kernel replaces within one mode only: the one that is in use.
@@ -64,19 +96,35 @@ impl Attachment {
         Ok(Self::Netlink(Box::new(attached)))
     }
 
-    /// In which mode the program runs.
-    pub(super) fn mode(&self) -> XdpMode {
+    /// A classifier. Nobody's place is taken by it.
+    pub(super) fn classifier(
+        by_link: bool,
+        link: &Link,
+        program: &Program,
+        direction: TcDirection,
+    ) -> Result<Self, LinkError> {
+        if by_link {
+            return TcxLink::attach(link, program, direction).map(Self::Tcx);
+        }
+        let attached = TcNetlink::attach(open()?, link, program, direction)?;
+        Ok(Self::Clsact(Box::new(attached)))
+    }
+
+    /// Where the program runs.
+    pub(super) fn spot(&self) -> Spot {
         match self {
-            Self::Link(link) => link.mode(),
-            Self::Netlink(netlink) => netlink.mode(),
+            Self::Link(link) => Spot::Xdp(link.mode()),
+            Self::Netlink(netlink) => Spot::Xdp(netlink.mode()),
+            Self::Tcx(link) => Spot::Tc(link.direction()),
+            Self::Clsact(netlink) => Spot::Tc(netlink.filter().direction),
         }
     }
 
     /// `link` or `netlink`.
     pub(super) fn via(&self) -> &'static str {
         match self {
-            Self::Link(_) => "link",
-            Self::Netlink(_) => "netlink",
+            Self::Link(_) | Self::Tcx(_) => "link",
+            Self::Netlink(_) | Self::Clsact(_) => "netlink",
         }
     }
 
@@ -84,7 +132,13 @@ impl Attachment {
     pub(super) fn stay(self, place: Place) -> Result<(), Error> {
         match self {
             Self::Link(link) => place.keep_link(&link),
+            Self::Tcx(link) => place.keep_link(&link),
             Self::Netlink(netlink) => {
+                place.keep();
+                netlink.keep();
+                Ok(())
+            }
+            Self::Clsact(netlink) => {
                 place.keep();
                 netlink.keep();
                 Ok(())
@@ -95,11 +149,17 @@ impl Attachment {
     /// Detach and make sure of it; if the interface is `gone`, there is nothing to detach from.
     pub(super) fn detach(self, gone: bool) -> Result<(), LinkError> {
         match self {
-            Self::Link(_) if gone => Ok(()),
+            Self::Link(_) | Self::Tcx(_) if gone => Ok(()),
             Self::Link(link) => link.detach(),
+            Self::Tcx(link) => link.detach(),
             Self::Netlink(netlink) => netlink.detach().map(|_| ()),
+            Self::Clsact(netlink) => netlink.detach().map(|_| ()),
         }
     }
+}
+
+fn open() -> Result<Socket, LinkError> {
+    Socket::open().map_err(|error| LinkError::Netlink { error: Box::new(error), found: None })
 }
 
 /// The mode that was asked for; if that is `auto`, the one in use.

@@ -14,14 +14,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hardwire::attachment::{Error, Hook, Place};
+use hardwire::attachment::{Error, Place};
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::ir::{Verdict, Verdicts};
-use hardwire::compiler::{self, Entry, Events};
+use hardwire::compiler::{self, Events};
+use hardwire::loader::features::{self, Support};
 use hardwire::loader::link::LinkError;
 use hardwire::loader::{LoadOptions, Program, Update, wait_for_programs};
-use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, XdpMode};
+use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, TcDirection, XdpMode};
 use serde_json::json;
 
 use super::detach::of_netlink;
@@ -32,12 +33,12 @@ use crate::delivery::{Delivery, How};
 use crate::failure::{Failure, Problem};
 use crate::options::lifecycle::of_attachment;
 use crate::options::{
-    ControlOptions, DeliveryOptions, MatcherOptions, Named, PinOptions, ShowOptions, TargetOption,
+    AtOption, ControlOptions, DeliveryOptions, MatcherOptions, Named, PinOptions, ShowOptions,
+    TargetOption,
 };
 use crate::output::Output;
-use crate::show::capture;
 use crate::totals::{Summary, Totals};
-use attachment::{Attachment, Occupied};
+use attachment::{Attachment, Occupied, Spot};
 use refused::of_attach;
 use watch::{Signals, Stop, Watch};
 
@@ -47,6 +48,7 @@ Examples:
   hardwire attach eth0 -e 'GET /admin' --on-match drop
   hardwire attach eth0 -f patterns.txt --report all --json --duration 60
   hardwire attach eth0 -x 'DE AD BE EF' --mode generic --replace 42
+  hardwire attach eth0 -e secret --at egress --on-match drop    let it not leave
   hardwire attach eth0 -e 'GET /admin' --pin               leave it there; see hardwire list
 
 Ctrl-C and SIGTERM detach, unless it is to stay. It takes CAP_BPF, CAP_NET_ADMIN and, for the fast form, CAP_PERFMON.";
@@ -95,7 +97,9 @@ pub(crate) struct Options {
     matcher: MatcherOptions,
     #[command(flatten)]
     target: TargetOption,
-    /// Where in the receive path
+    #[command(flatten)]
+    at: AtOption,
+    /// Where in the receive path, of XDP
     #[arg(long, value_enum, default_value = "auto")]
     mode: ModeWord,
     /// How; link unless a program is to be replaced
@@ -169,10 +173,24 @@ pub(in crate::cmd) fn redirects_exist(
     Ok(())
 }
 
+/// What leaves an interface must not be sent out of it again: it would come by again, until the kernel
+/// drops it.
+fn sends_no_circles(verdicts: &Verdicts, link: &Link, spot: Spot) -> Result<(), Failure> {
+    let back = Verdict::Redirect { ifindex: link.index };
+    let Verdicts { on_match, on_miss, out_of_scope } = verdicts;
+    if spot == Spot::Tc(TcDirection::Egress) && [on_match, on_miss, out_of_scope].contains(&&back) {
+        let problem = Problem::new("what leaves an interface cannot be redirected out of it");
+        let problem = problem.at(format!("redirect:{}", link.name));
+        return Err(Failure::Usage(problem.hint("pass lets it go there")));
+    }
+    Ok(())
+}
+
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
-    let via = options.via()?;
-    let (matcher, named) = options.matcher.read(Entry::Xdp, output)?;
+    let (via, spot) = (options.via()?, options.spot()?);
+    let entry = options.at.entry();
+    let (matcher, named) = options.matcher.read(entry, output)?;
     guard::find_something(&matcher)?;
     let occupied = options.occupied()?;
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
@@ -180,9 +198,10 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
+    sends_no_circles(&matcher.verdicts, &link, spot)?;
     let target = options.target.or_this_kernel(output)?;
     let compiler = options.compiler();
-    let compiled = options.target.compile_with(&compiler, &matcher, Entry::Xdp, &target, output)?;
+    let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
     verify::foresee(&compiled, output);
     guard::warn(&mut socket, &link, &matcher, &options.controls, &options.stay, output);
     if let Some(attachment) = options.ours(&link)? {
@@ -211,7 +230,6 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             link.name, link.name
         ));
     }
-    let mode = options.mode.into();
     if options.stay.pin {
         if options.delivery.given() {
             let problem = Problem::new("what stays attached is not written by this command");
@@ -228,7 +246,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             control: options.controls.control(),
             program: &program,
             program_id: id,
-            mode,
+            spot,
+            hook: options.at.hook(),
             occupied: &occupied,
         };
         return ready.attach(&options.stay, &mut socket, output);
@@ -238,8 +257,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // between attaching and detaching.
     let signals = Signals::block()?;
     let delivery = options.deliver(&compiler, &program, &link, &named, output)?;
-    let attachment = attach(via, &mut socket, (&link, &program), mode, &occupied, output)
-        .map_err(|error| of_attach(&error, &link, mode))?;
+    let attachment = attach(via, &mut socket, (&link, &program), spot, &occupied, output)
+        .map_err(|error| of_attach(&error, &link, spot))?;
 
     let on_stdout = !options.delivery.capture_on_stdout();
     let mut watch = Watch {
@@ -249,6 +268,8 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         link: &link,
         program: &program,
         program_id: id,
+        spot: attachment.spot(),
+        via,
         patterns: named.len(),
         duration: options.duration,
         count: options.count,
@@ -275,7 +296,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         (true, true) => output.json_line(&Summary { summary: &totals })?,
         (true, false) => totals.print(output, &named)?,
     }
-    detached.map_err(|error| of_attach(&error, &link, mode))?;
+    detached.map_err(|error| of_attach(&error, &link, spot))?;
     let stopped = stopped?;
     delivered?;
     ending(stopped, &link, via)
@@ -295,31 +316,36 @@ fn finish(
     delivery.finish(|| Ok(Totals::of(program, patterns)?.counters), output)
 }
 
-/// Attach by a link to an interface that has no program, and leave it in `place`. In which mode?
+/// Attach XDP by a link to an interface that has no program, and leave it in `place`.
 pub(in crate::cmd) fn attach_to_stay(
     socket: &mut Socket,
     (link, program): (&Link, &Program),
     mode: XdpMode,
     place: Place,
     output: &Output,
-) -> Result<XdpMode, Problem> {
-    let attached = attach(Via::Link, socket, (link, program), mode, &Occupied::Refuse, output)
-        .map_err(|error| of_attach(&error, link, mode))?;
-    let mode = attached.mode();
-    attached.stay(place).map_err(|error| of_attachment(&error))?;
-    Ok(mode)
+) -> Result<(), Problem> {
+    let spot = Spot::Xdp(mode);
+    let attached = attach(Via::Link, socket, (link, program), spot, &Occupied::Refuse, output)
+        .map_err(|error| of_attach(&error, link, spot))?;
+    attached.stay(place).map_err(|error| of_attachment(&error))
 }
 
-/// Attach in `mode`. `auto` goes on to generic mode where the driver has native mode, but not for
-/// this program or this MTU: the kernel chooses by the driver alone.
+/// Attach at `spot`. In mode `auto` it goes on to generic mode where the driver has native mode, but
+/// not for this program or this MTU: the kernel chooses by the driver alone.
 fn attach(
     via: Via,
     socket: &mut Socket,
     (link, program): (&Link, &Program),
-    mode: XdpMode,
+    spot: Spot,
     occupied: &Occupied,
     output: &Output,
 ) -> Result<Attachment, LinkError> {
+    let mode = match spot {
+        Spot::Xdp(mode) => mode,
+        Spot::Tc(direction) => {
+            return Attachment::classifier(via == Via::Link, link, program, direction);
+        }
+    };
     let mut by = |mode| match via {
         Via::Link => Attachment::by_link(socket, link, program, mode),
         Via::Netlink => Attachment::by_netlink(link, program, mode, occupied),
@@ -378,7 +404,7 @@ impl Options {
         output: &Output,
     ) -> Result<Option<Delivery<'a>>, Failure> {
         let Some(Events { snap, .. }) = compiler.events else { return Ok(None) };
-        let (options, show, hook) = (&self.delivery, &self.show, capture::Hook::Xdp);
+        let (options, show, hook) = (&self.delivery, &self.show, self.at.capture());
         let how = How { options, show, hook, snap, limit: None };
         Delivery::open(program, named, link, &how, output).map(Some)
     }
@@ -388,7 +414,7 @@ impl Options {
         if self.replace != Some(Replaced::Ours) {
             return Ok(None);
         }
-        let name = self.stay.name(&link.name, Hook::Xdp);
+        let name = self.stay.name(&link.name, self.at.hook());
         match self.stay.root.open()?.open_attachment(&name) {
             Ok(attachment) => Ok(Some(attachment)),
             Err(Error::Unknown { .. }) => Ok(None),
@@ -407,7 +433,26 @@ impl Options {
         })
     }
 
+    /// Where to attach.
+    fn spot(&self) -> Result<Spot, Failure> {
+        let Some(direction) = self.at.direction() else { return Ok(Spot::Xdp(self.mode.into())) };
+        if self.mode != ModeWord::Auto {
+            let problem = Problem::new("only XDP has modes").at("--mode");
+            return Err(Failure::Usage(problem.hint("leave it away")));
+        }
+        if self.force || matches!(self.replace, Some(Replaced::Id(_))) {
+            let problem = Problem::new(format!("programs on {direction} share their place"));
+            let hint = "leave --replace and --force away: ours goes behind what is there";
+            return Err(Failure::Usage(problem.hint(hint)));
+        }
+        Ok(Spot::Tc(direction))
+    }
+
     fn via(&self) -> Result<Via, Failure> {
+        if self.at.direction().is_some() && self.via.is_none() {
+            let tcx = !matches!(features::TCX.support(), Support::No);
+            return Ok(if tcx { Via::Link } else { Via::Netlink });
+        }
         if self.replace == Some(Replaced::Ours) && !self.stay.pin {
             let problem = Problem::new("what is there to replace?").at("--replace without an id");
             return Err(Failure::Usage(problem.hint("write --replace ID, or --pin --replace")));
@@ -434,14 +479,15 @@ fn announce(
     on_stdout: bool,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let mode = attachment.mode();
+    let spot = attachment.spot();
     let (name, via) = (&link.name, attachment.via());
     if output.json() && on_stdout {
         output.json_line(&json!({
             "attached": {
                 "interface": name,
                 "ifindex": link.index,
-                "mode": mode.to_string(),
+                "at": spot.words().0,
+                "mode": spot.words().1,
                 "via": via,
                 "program_id": id,
                 "slots": slots,
@@ -450,7 +496,7 @@ fn announce(
         return Ok(output.flush()?);
     }
     output.note(format!(
-        "program {id} ({slots} slots) is attached to {name} in {mode} mode by {via}; Ctrl-C \
+        "program {id} ({slots} slots) is attached to {name} {spot} by {via}; Ctrl-C \
          detaches it"
     ));
     Ok(())

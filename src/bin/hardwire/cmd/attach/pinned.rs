@@ -8,9 +8,10 @@ use hardwire::compiler::event::control::Control;
 use hardwire::compiler::ir::Matcher;
 use hardwire::compiler::{self, Compiled};
 use hardwire::loader::{Program, host};
-use hardwire::netlink::{Link, Socket, XdpMode};
+use hardwire::netlink::{Link, Socket};
 use serde_json::json;
 
+use super::attachment::Spot;
 use super::refused::of_attach;
 use super::{Occupied, Via, attach};
 use crate::Ending;
@@ -30,7 +31,8 @@ pub(super) struct Ready<'a> {
     pub(super) control: Control,
     pub(super) program: &'a Program,
     pub(super) program_id: u32,
-    pub(super) mode: XdpMode,
+    pub(super) spot: Spot,
+    pub(super) hook: Hook,
     pub(super) occupied: &'a Occupied,
 }
 
@@ -52,7 +54,11 @@ impl Ready<'_> {
         socket: &mut Socket,
         output: &mut Output,
     ) -> Result<Ending, Failure> {
-        let name = stay.name(&self.link.name, Hook::Xdp);
+        if let (Spot::Tc(direction), Via::Netlink) = (self.spot, self.via) {
+            let problem = Problem::new(format!("what stays on {direction} is held by a TCX link"));
+            return Err(problem.at("--pin").hint("it takes Linux 6.6").into());
+        }
+        let name = stay.name(&self.link.name, self.hook);
         let root = stay.root.open()?;
         let description = self.description()?;
         let of = |error: Error| of_attachment(&error);
@@ -61,11 +67,11 @@ impl Ready<'_> {
         let control = Control { deadline_ns: deadline_ns.unwrap_or(0), ..self.control };
         super::set_control(self.program, &control)?;
         place.fill(self.program, &description).map_err(of)?;
-        let (link, mode) = (self.link, self.mode);
+        let (link, spot) = (self.link, self.spot);
         let attachment =
-            attach(self.via, socket, (link, self.program), mode, self.occupied, output)
-                .map_err(|error| of_attach(&error, link, mode))?;
-        let (mode, via) = (attachment.mode(), attachment.via());
+            attach(self.via, socket, (link, self.program), spot, self.occupied, output)
+                .map_err(|error| of_attach(&error, link, spot))?;
+        let (spot, via) = (attachment.spot(), attachment.via());
         attachment.stay(place).map_err(of)?;
         if let Some(deadline_ns) = deadline_ns {
             super::super::confirm::watch_over(&name, &stay.root, deadline_ns)?;
@@ -77,7 +83,8 @@ impl Ready<'_> {
                     "name": name,
                     "interface": link.name,
                     "ifindex": link.index,
-                    "mode": mode.to_string(),
+                    "at": spot.words().0,
+                    "mode": spot.words().1,
                     "via": via,
                     "program_id": id,
                     "slots": slots,
@@ -89,7 +96,7 @@ impl Ready<'_> {
             let iface = &link.name;
             writeln!(
                 output,
-                "{name}: program {id} ({slots} slots) stays attached to {iface} in {mode} mode by {via}"
+                "{name}: program {id} ({slots} slots) stays attached to {iface} {spot} by {via}"
             )?;
             if let Some(seconds) = stay.confirm {
                 output.note(format!(
@@ -111,12 +118,12 @@ impl Ready<'_> {
             ifindex: self.link.index,
             netns: here.inode,
             netns_cookie: here.cookie,
-            hook: Hook::Xdp,
+            hook: self.hook,
             via: match self.via {
                 Via::Link => hardwire::attachment::Via::Link,
                 Via::Netlink => hardwire::attachment::Via::Netlink,
             },
-            mode: self.mode.to_string(),
+            mode: self.spot.words().1.unwrap_or_default(),
             scope: String::new(),
             report: String::new(),
             on_match: String::new(),

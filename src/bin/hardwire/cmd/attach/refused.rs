@@ -8,11 +8,13 @@ use hardwire::attachment::{Found, Root};
 use hardwire::loader::link::{LinkError, any};
 use hardwire::netlink::{Link, XdpMode};
 
+use super::attachment::Spot;
 use crate::failure::Problem;
 
 /// An attachment's error, with the options of this command in its advice.
-pub(crate) fn of_attach(error: &LinkError, link: &Link, mode: XdpMode) -> Problem {
+pub(super) fn of_attach(error: &LinkError, link: &Link, spot: Spot) -> Problem {
     let problem = Problem::of(error);
+    let Spot::Xdp(mode) = spot else { return problem.hint_if(error.hint()) };
     let occupant = error.found().and_then(|found| found.modes().next());
     match (error.errno(), occupant) {
         (Some(libc::EBUSY | libc::EEXIST), Some((mode, id))) => {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use hardwire::compiler::event::Counter;
 use hardwire::loader::Program;
-use hardwire::netlink::{Link, LinkEvent, LinkWatch, NetlinkError, Socket, XdpAttachment};
+use hardwire::loader::link::tcx_programs;
+use hardwire::netlink::{Link, LinkEvent, LinkWatch, NetlinkError, Socket};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{SigSet, Signal};
@@ -14,6 +15,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::time::TimeSpec;
 use serde::Serialize;
 
+use super::Via;
+use super::attachment::Spot;
 use crate::cmd::detach::of_netlink;
 use crate::delivery::{Delivery, Taken};
 use crate::failure::{Failure, Problem};
@@ -38,7 +41,7 @@ pub(super) enum Stop {
     /// There is no interface any more.
     InterfaceGone,
     /// Another program, or none, has taken our place.
-    Displaced(XdpAttachment),
+    Displaced(String),
 }
 
 /// The signals that end the watch, as something to wait for.
@@ -91,6 +94,8 @@ pub(super) struct Watch<'a> {
     pub(super) link: &'a Link,
     pub(super) program: &'a Program,
     pub(super) program_id: u32,
+    pub(super) spot: Spot,
+    pub(super) via: Via,
     pub(super) patterns: usize,
     pub(super) duration: Option<Duration>,
     pub(super) count: Option<u64>,
@@ -172,7 +177,11 @@ impl Watch<'_> {
             };
         }
         if !changed {
-            return Ok(None);
+            // Nobody tells when a classifier goes.
+            return Ok(match self.spot {
+                Spot::Xdp(_) => None,
+                Spot::Tc(_) => self.displaced(self.link),
+            });
         }
         // An event tells what was; what is decides.
         let link = match self.socket.link_by_index(self.link.index) {
@@ -182,8 +191,8 @@ impl Watch<'_> {
             }
             Err(error) => return Err(of_netlink(&error).into()),
         };
-        if link.xdp.modes().all(|(_, id)| id != self.program_id) {
-            return Ok(Some(Stop::Displaced(link.xdp)));
+        if let Some(stop) = self.displaced(&link) {
+            return Ok(Some(stop));
         }
         if link.is_up() != *up {
             *up = link.is_up();
@@ -192,6 +201,37 @@ impl Watch<'_> {
             output.note(format!("{} is {state}", link.name));
         }
         Ok(None)
+    }
+}
+
+impl Watch<'_> {
+    /// Has somebody else replaced or detached our program? `link` is how the interface was last seen.
+    fn displaced(&mut self, link: &Link) -> Option<Stop> {
+        let direction = match self.spot {
+            Spot::Xdp(_) => {
+                let ours = link.xdp.modes().any(|(_, id)| id == self.program_id);
+                return (!ours).then(|| Stop::Displaced(link.xdp.to_string()));
+            }
+            Spot::Tc(direction) => direction,
+        };
+        // What cannot be asked is no reason to stop: the detaching will tell.
+        let found: Vec<u32> = match self.via {
+            Via::Link => {
+                let found = tcx_programs(link, direction).ok()?;
+                found.into_iter().map(|it| it.program_id).collect()
+            }
+            Via::Netlink => {
+                let found = self.socket.tc_filters(link, direction).ok()?;
+                found.into_iter().filter_map(|it| it.program_id).collect()
+            }
+        };
+        if found.contains(&self.program_id) {
+            return None;
+        }
+        if self.socket.link_by_index(link.index).is_err() {
+            return Some(Stop::InterfaceGone);
+        }
+        Some(Stop::Displaced(format!("programs {found:?} on {direction}")))
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     target: TargetOption,
     /// What kind of program, xdp if nothing says it: a text may (.program), and an object's section
-    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    #[arg(long = "type", visible_alias = "at", value_enum, value_name = "TYPE")]
     entry: Option<TypeWord>,
     #[command(flatten)]
     controls: ControlOptions,
