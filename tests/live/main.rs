@@ -8,6 +8,8 @@
 use hardwire::loader::{Capability, capability};
 
 mod churn;
+#[path = "../support/confined.rs"]
+mod confined;
 mod exceptions;
 mod fragments;
 mod guards;
@@ -17,6 +19,7 @@ mod program;
 mod replay;
 mod sockets;
 mod verdicts;
+mod watching;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard};

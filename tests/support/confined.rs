@@ -12,7 +12,11 @@ use std::process::Command;
 use std::ptr;
 
 /// Numbers of capabilities (`linux/capability.h`).
+#[allow(dead_code, reason = "each test binary uses some of these")]
 pub(crate) const CAP_NET_ADMIN: u32 = 12;
+/// See above.
+#[allow(dead_code, reason = "each test binary uses some of these")]
+pub(crate) const CAP_NET_RAW: u32 = 13;
 /// See above.
 #[allow(dead_code, reason = "each test binary uses some of these")]
 pub(crate) const CAP_PERFMON: u32 = 38;
