@@ -113,6 +113,23 @@ impl Map {
         Self::found(fd)
     }
 
+    /// The ids of all maps, ascending. Needs `CAP_SYS_ADMIN`.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied`.
+    pub fn ids() -> io::Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        loop {
+            // Ascending ids end this loop: the kernel counts them with 31 bits.
+            match sys::object::map_next_id(ids.last().copied().unwrap_or(0)) {
+                Ok(id) => ids.push(id),
+                Err(e) if e.raw_os_error() == Some(libc::ENOENT) => return Ok(ids),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
     /// The map with this id. Needs `CAP_SYS_ADMIN`.
     ///
     /// # Errors

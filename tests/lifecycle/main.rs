@@ -8,6 +8,8 @@ mod child;
 mod controls;
 mod events;
 mod kills;
+#[path = "../support/private_mounts.rs"]
+mod private_mounts;
 mod random;
 mod traffic;
 mod verbs;
@@ -22,8 +24,7 @@ use hardwire::attachment::{Found, Hook, Root};
 use hardwire::loader::link::tcx_programs;
 use hardwire::loader::{Capability, Program, capability};
 use hardwire::netlink::Lab;
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use private_mounts::with_bpffs;
 
 /// A place for one test: two hosts and a cable, and a bpffs.
 struct Site {
@@ -64,28 +65,16 @@ fn at_a_site(test: impl FnOnce(&mut Site) + Send) {
         eprintln!("skipped: missing {missing:?}");
         return;
     }
-    // A thread of its own, because what it mounts is seen by itself and its children only.
-    let ended = thread::scope(|scope| scope.spawn(|| isolated(test)).join());
-    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    with_bpffs(|bpffs, bare| isolated(bpffs, bare, test));
 }
 
-fn isolated(test: impl FnOnce(&mut Site)) {
-    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
-    let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
-    mount(none, "/", none, private, none).expect("private mounts");
-    let folder = tempfile::tempdir().expect("a folder");
-    let (bpffs, bare) = (folder.path().join("bpf"), folder.path().join("bare"));
-    for path in [&bpffs, &bare] {
-        std::fs::create_dir(path).expect("a folder");
-    }
-    mount(Some("bpf"), &bpffs, Some("bpf"), MsFlags::empty(), none).expect("a bpffs");
+fn isolated(bpffs: &Path, bare: &Path, test: impl FnOnce(&mut Site)) {
     let lab = Lab::new("life").expect("two namespaces and a veth pair");
-    let mut site = Site { lab, bpffs: bpffs.clone(), bare };
+    let mut site = Site { lab, bpffs: bpffs.to_owned(), bare: bare.to_owned() };
     test(&mut site);
     assert_eq!(site.left(), Vec::<String>::new(), "left on the bpffs");
     let found = site.lab.server.netlink.xdp(&site.lab.server.link).expect("the interface");
     assert!(!found.is_attached(), "left attached: {found}");
-    nix::mount::umount(&bpffs).expect("not in use");
 }
 
 impl Site {

@@ -15,8 +15,9 @@ use hardwire::loader::{LoadOptions, Program, features};
 use hardwire::netlink::lab::Host;
 use hardwire::netlink::{Lab, Socket};
 
+use super::gro::set_gro;
 use super::program::{PATIENCE, matcher};
-use super::wire::{set_gro, set_option};
+use super::wire::set_option;
 use super::{descriptors, lab};
 
 const ROUNDS: usize = 100;

@@ -12,6 +12,8 @@ mod churn;
 mod confined;
 mod exceptions;
 mod fragments;
+#[path = "../support/gro.rs"]
+mod gro;
 mod guards;
 #[path = "../support/descriptors.rs"]
 mod open;

@@ -1,7 +1,6 @@
 //! Packet sockets, and frames to send through them.
 
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -162,26 +161,6 @@ pub(crate) fn set_option(socket: &impl AsFd, level: i32, name: i32, value: i32) 
     // SAFETY: the kernel reads `bytes` bytes of `value`, which lives until the call returns.
     let done = unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), bytes) };
     assert_eq!(done, 0, "option {name} of level {level}: {}", io::Error::last_os_error());
-}
-
-/// Let an interface of the calling thread's namespace receive in batches (GRO); a veth then polls
-/// with and without a program.
-#[allow(unsafe_code, reason = "nix does not know SIOCETHTOOL")]
-pub(crate) fn set_gro(interface: &str) {
-    const SIOCETHTOOL: u32 = 0x8946;
-    const ETHTOOL_SGRO: u32 = 0x2c;
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("any socket");
-    // struct ethtool_value
-    let mut value = [ETHTOOL_SGRO, 1];
-    let mut name = [0; libc::IFNAMSIZ];
-    for (to, from) in name.iter_mut().zip(interface.bytes()) {
-        *to = from.cast_signed();
-    }
-    let data = libc::__c_anonymous_ifr_ifru { ifru_data: value.as_mut_ptr().cast() };
-    let request = libc::ifreq { ifr_name: name, ifr_ifru: data };
-    // SAFETY: the kernel reads the request and the two words it points at; both outlive the call.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL.into(), &raw const request) };
-    assert_eq!(done, 0, "GRO of {interface}: {}", io::Error::last_os_error());
 }
 
 /// An Ethernet header without VLAN tags, up to and with the EtherType of IPv4.

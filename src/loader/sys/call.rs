@@ -25,6 +25,7 @@ pub(super) enum Command {
     ObjGet = 7,
     ProgTestRun = 10,
     ProgNextId = 11,
+    MapNextId = 12,
     ProgFdById = 13,
     MapFdById = 14,
     ObjectInfo = 15,

@@ -278,6 +278,18 @@ pub(crate) fn link_by_id(id: u32) -> io::Result<OwnedFd> {
     unsafe { bpf_fd(Command::LinkFdById, &mut attr) }
 }
 
+/// The smallest map id above `id` (`BPF_MAP_GET_NEXT_ID`, needs `CAP_SYS_ADMIN`).
+///
+/// # Errors
+///
+/// `ENOENT`: there is none; `EPERM`.
+pub(crate) fn map_next_id(id: u32) -> io::Result<u32> {
+    let mut attr = IdAttr { id, ..IdAttr::default() };
+    // SAFETY: layout asserted above; the attribute holds no address.
+    unsafe { bpf(Command::MapNextId, &mut attr) }?;
+    Ok(attr.next_id)
+}
+
 /// The smallest link id above `id` (`BPF_LINK_GET_NEXT_ID`, Linux 5.8, needs `CAP_SYS_ADMIN`).
 ///
 /// # Errors
