@@ -8,6 +8,7 @@
 use hardwire::loader::{Capability, capability};
 
 mod churn;
+mod classifiers;
 #[path = "../support/confined.rs"]
 mod confined;
 mod exceptions;
