@@ -4,7 +4,7 @@
 //! lost and counted in the kernel, and the service still hears signals. An output that fails is told
 //! once; events that it did not take are counted.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
@@ -123,7 +123,11 @@ type Lines = (String, BufWriter<Box<dyn Write + Send>>);
 fn lines(path: &Path, folder: &Path) -> Result<Lines, Problem> {
     let path = beside(path, folder);
     if path.as_os_str() == "-" {
-        return Ok(("standard output".to_owned(), BufWriter::new(Box::new(io::stdout()))));
+        // A descriptor of its own: the lock of the library's would be held while a write blocks.
+        let own = io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
+            Problem::because("cannot write to standard output", &error).hint("is it closed?")
+        })?;
+        return Ok(("standard output".to_owned(), BufWriter::new(Box::new(File::from(own)))));
     }
     let file = OpenOptions::new().append(true).create(true).open(&path).map_err(|error| {
         Problem::because(format!("cannot write {}", path.display()), &error)

@@ -1,0 +1,39 @@
+//! What `scripts/package` installs.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{BIN, skip};
+
+#[test]
+fn everything_is_installed_below_destdir_and_nothing_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/package");
+    let mut command = Command::new("bash");
+    command.arg(script).env("DESTDIR", folder.path()).env("PREFIX", "/usr/local");
+    let output = match command.env("BINARY", BIN).output() {
+        Ok(output) => output,
+        Err(error) => return skip(&format!("no bash: {error}")),
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let root = folder.path().join("usr/local");
+    for file in [
+        "bin/hardwire",
+        "share/man/man1/hardwire.1.gz",
+        "share/man/man1/hardwire-serve.1.gz",
+        "share/bash-completion/completions/hardwire",
+        "share/zsh/site-functions/_hardwire",
+        "share/fish/vendor_completions.d/hardwire.fish",
+        "lib/systemd/system/hardwire.service",
+        "share/doc/hardwire/hardwire.toml",
+    ] {
+        assert!(root.join(file).metadata().is_ok_and(|m| m.len() > 0), "no {file} in\n{said}");
+    }
+    let unit = std::fs::read_to_string(root.join("lib/systemd/system/hardwire.service"));
+    let unit = unit.expect("just seen");
+    assert!(unit.contains("ExecStart=/usr/local/bin/hardwire serve /etc/hardwire/hardwire.toml"));
+    assert!(unit.contains("Type=notify-reload"));
+    let version = Command::new(root.join("bin/hardwire")).arg("--version").output();
+    assert!(version.expect("it runs").status.success());
+}
