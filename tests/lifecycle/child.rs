@@ -45,6 +45,12 @@ pub(crate) struct How {
     pub(crate) hook: Hook,
 }
 
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} by {}", self.hook.name(), self.via.name())
+    }
+}
+
 impl How {
     /// All ways to receive.
     pub(crate) const ALL: [Self; 4] = [

@@ -89,7 +89,11 @@ fn an_attach_that_is_killed_leaves_all_or_nothing() {
                 assert!(would.iter().all(|one| one.tidy == Tidy::Removed), "{at}: {would:?}");
             };
             let steps = at_every_step(site, (Act::Attach, how), |_| {}, check);
-            eprintln!("attach {how:?}: {} steps: {steps:?}", steps.len());
+            println!(
+                "» attach, {how}: killed before each of {} steps: {}",
+                steps.len(),
+                steps.join(", ")
+            );
             assert!(steps.len() >= 8, "{steps:?}");
         }
     });
@@ -111,7 +115,11 @@ fn a_replacement_that_is_killed_loses_no_count_and_leaves_one_program() {
                 is_whole(site, (at, how), 10, &hits);
             };
             let steps = at_every_step(site, (Act::Replace, how), before, check);
-            eprintln!("replace {how:?}: {} steps: {steps:?}", steps.len());
+            println!(
+                "» replace, {how}: killed before each of {} steps: {}",
+                steps.len(),
+                steps.join(", ")
+            );
             assert!(steps.len() >= 15, "{steps:?}");
             assert!(steps.iter().any(|step| step == "pin base"), "{steps:?}");
         }
@@ -129,7 +137,11 @@ fn a_detach_or_a_clean_that_is_killed_can_be_done_again() {
                 }
             };
             let steps = at_every_step(site, (Act::Detach, how), before, check);
-            eprintln!("detach {how:?}: {} steps: {steps:?}", steps.len());
+            println!(
+                "» detach, {how}: killed before each of {} steps: {}",
+                steps.len(),
+                steps.join(", ")
+            );
             assert!(steps.len() >= 8, "{steps:?}");
         }
         // An orphan: everything but the attachment itself.

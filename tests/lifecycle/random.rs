@@ -67,6 +67,6 @@ fn a_kill_at_any_time_leaves_all_or_nothing_and_no_count_is_lost() {
             }
             assert_eq!(site.left(), Vec::<String>::new(), "round {round}");
         }
-        eprintln!("{killed} of {} runs were killed before their end", 2 * ROUNDS);
+        println!("» killed at random times: {killed} of {} runs before their end", 2 * ROUNDS);
     });
 }

@@ -69,7 +69,7 @@ fn a_replacement_under_load_loses_no_frame_and_no_count() {
             let (sent, arrived) = (sent.into_inner(), arrived.into_inner());
             let stats = site.good(&["stats", "t", "--json"]);
             let stats: serde_json::Value = serde_json::from_str(&stats).expect("JSON");
-            eprintln!("{via}: {sent} frames during {replaced} replacements, {arrived} arrived");
+            println!("» by {via}: {sent} frames during {replaced} replacements, {arrived} arrived");
             assert!(sent > 1000 && replaced >= 3, "{sent} frames, {replaced} replacements");
             assert_eq!(arrived, sent, "{via}: frames lost");
             assert_eq!(stats["counters"]["frames"], sent, "{via}: {stats}");
