@@ -11,6 +11,7 @@ mod kills;
 #[path = "../support/private_mounts.rs"]
 mod private_mounts;
 mod random;
+mod story;
 mod traffic;
 mod verbs;
 

@@ -281,3 +281,47 @@ fn what_is_in_the_way_is_named_with_who_holds_it() {
         }
     });
 }
+
+#[test]
+fn classifiers_stay_on_both_ways_and_leave_no_qdisc() {
+    use hardwire::attachment::Hook;
+
+    at_a_site(|site| {
+        let iface = site.interface();
+        for via in ["link", "netlink"] {
+            for (at, hook) in [("ingress", Hook::Ingress), ("egress", Hook::Egress)] {
+                let words = ["attach", &iface, "-e", "abc", "--at", at, "--via", via, "--pin"];
+                site.good(&words);
+                let name = format!("{iface}-{at}");
+                let old = site.attached_at(hook).expect("attached");
+                match hook {
+                    Hook::Egress => {
+                        let back = (site.lab.client.ipv4, 9);
+                        site.inside(|| {
+                            let socket = std::net::UdpSocket::bind("0.0.0.0:0").expect("a socket");
+                            for _ in 0..4 {
+                                socket.send_to(b"abc", back).expect("sent");
+                            }
+                        });
+                    }
+                    Hook::Xdp | Hook::Ingress => site.send(b"abc", 4),
+                }
+                assert_eq!(stats(site, &name)["counters"]["hits"]["1"], 4, "{via} {at}");
+                assert_eq!(stats(site, &iface)["hook"], at, "found by its interface");
+                site.good(&["replace", &name, "-e", "xyz", "-e", "abc", "--on-match", "drop"]);
+                assert_ne!(site.attached_at(hook), Some(old));
+                assert_eq!(stats(site, &name)["counters"]["hits"]["2"], 4, "{via} {at}");
+                // A second attachment of the interface: its name alone says too little then.
+                site.good(&["attach", &iface, "-e", "abc", "--pin"]);
+                let ran = site.run(&["detach", &iface]);
+                assert_eq!(ran.code, Some(1));
+                assert!(ran.err.contains("has 2 attachments: "), "{}", ran.err);
+                site.good(&["detach", &format!("{iface}-xdp")]);
+                site.good(&["detach", &name]);
+                assert_eq!((site.attached_at(hook), site.left().len()), (None, 0));
+                let host = &mut site.lab.server;
+                assert_eq!(host.netlink.clsact_kind(&host.link).expect("asked"), None);
+            }
+        }
+    });
+}

@@ -32,8 +32,9 @@ Examples:
   hardwire events eth0-xdp -c 100 -w hits.pcapng
   hardwire events eth0 --json | jq -c '{src, dst, matches}'";
 
-/// Longest time between two looks at the attachment.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked whether another program has taken the place of the one that is heard. Less than
+/// an exchange takes, so that none is skipped: the events of a program between two looks would be gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Options of `events`.
 #[derive(Args)]

@@ -58,7 +58,7 @@ pub(crate) struct PinOptions {
     /// detach` removes it
     #[arg(long, help_heading = HEADING)]
     pub(crate) pin: bool,
-    /// What to call it, instead of IFACE-xdp
+    /// What to call it, instead of IFACE-xdp, IFACE-ingress or IFACE-egress
     #[arg(long, value_name = "NAME", requires = "pin", help_heading = HEADING)]
     pub(crate) name: Option<String>,
     /// Detach by itself after so many seconds, unless `hardwire confirm NAME` was run until then; from

@@ -11,6 +11,7 @@ use hardwire::loader::{Program, host};
 use hardwire::netlink::{Link, Socket};
 use serde_json::json;
 
+use super::super::detach::of_netlink;
 use super::attachment::Spot;
 use super::refused::of_attach;
 use super::{Occupied, Via, attach};
@@ -54,13 +55,9 @@ impl Ready<'_> {
         socket: &mut Socket,
         output: &mut Output,
     ) -> Result<Ending, Failure> {
-        if let (Spot::Tc(direction), Via::Netlink) = (self.spot, self.via) {
-            let problem = Problem::new(format!("what stays on {direction} is held by a TCX link"));
-            return Err(problem.at("--pin").hint("it takes Linux 6.6").into());
-        }
         let name = stay.name(&self.link.name, self.hook);
         let root = stay.root.open()?;
-        let description = self.description()?;
+        let description = self.description(socket)?;
         let of = |error: Error| of_attachment(&error);
         let place = root.place(&name).map_err(of)?;
         let deadline_ns = stay.confirm.map(super::super::confirm::deadline);
@@ -107,11 +104,14 @@ impl Ready<'_> {
         Ok(Ending::Done)
     }
 
-    fn description(&self) -> Result<Description, Problem> {
+    fn description(&self, socket: &mut Socket) -> Result<Description, Problem> {
         let here = host::network_namespace().map_err(|error| {
             Problem::because("cannot tell which network namespace this is", &error)
                 .hint("mount /proc")
         })?;
+        let by_netlink = self.hook.direction().is_some() && self.via == Via::Netlink;
+        let makes_qdisc = by_netlink
+            && socket.clsact_kind(self.link).map_err(|error| of_netlink(&error))?.is_none();
         let mut description = Description {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             interface: self.link.name.clone(),
@@ -134,7 +134,7 @@ impl Ready<'_> {
             created: now(),
             events: None,
             source_limit: false,
-            makes_qdisc: false,
+            makes_qdisc,
             continues: None,
         };
         description.set_matcher(self.matcher);
