@@ -320,7 +320,7 @@ fn a_closed_pipe_is_an_end_and_no_error() {
             std::thread::sleep(Duration::from_millis(5));
         };
         assert!(status.success(), "{verb:?}: {status}");
-        let left = server.enter(|| hardwire::netlink::Socket::open()).unwrap();
+        let left = server.enter(hardwire::netlink::Socket::open).unwrap();
         let now = left.and_then(|mut socket| socket.link_by_index(server.link.index));
         assert!(!now.expect("there").xdp.is_attached(), "{verb:?}");
     }

@@ -19,7 +19,7 @@ use crate::failure::{Failure, Problem};
 use crate::options::{DeliveryOptions, Named, ShowOptions};
 use crate::output::Output;
 use crate::show::capture::{Capture, Hook};
-use crate::show::time::WallClock;
+use crate::show::time::{Followed, WallClock};
 use crate::show::{Event, Printer};
 
 /// Modems (`linux/if_arp.h`; the libc crate does not have it).
@@ -237,22 +237,20 @@ impl<'a> Delivery<'a> {
     }
 
     fn follow_the_clock(&mut self, output: &Output) -> Result<(), Failure> {
-        let mut now = self.clock;
-        let jump =
-            now.refresh().map_err(|error| Problem::because("cannot read the clocks", &error))?;
-        match jump {
-            Some(jump) if jump.is_forward() => {
+        let followed =
+            self.clock.follow().map_err(|e| Problem::because("cannot read the clocks", &e))?;
+        match followed {
+            Some(Followed::Forward(jump)) => {
                 output.note(format!("the clock was set by {jump} s: times follow it"));
-                self.clock = now;
             }
-            Some(jump) if !self.set_back => {
+            Some(Followed::Ignored(jump)) if !self.set_back => {
                 self.set_back = true;
                 output.note(format!(
                     "the clock was set by {jump} s: times go on as before, so that they stay in \
                      order"
                 ));
             }
-            Some(_) | None => {}
+            Some(Followed::Ignored(_)) | None => {}
         }
         self.to.clock = self.clock;
         Ok(())

@@ -66,16 +66,38 @@ impl WallClock {
     }
 }
 
+/// What [`WallClock::follow`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// The clock was set to a later time, and so were the times of events.
+    Forward(Jump),
+    /// The clock was set to an earlier time; the times of events go on as before.
+    Ignored(Jump),
+}
+
+impl WallClock {
+    /// Ask the clocks again, for times that must stay in order: a clock that was set forward is
+    /// followed (a machine that slept, too), one that was set back is not. Nothing if it was not set.
+    ///
+    /// # Errors
+    ///
+    /// As [`now`](Self::now).
+    pub(crate) fn follow(&mut self) -> io::Result<Option<Followed>> {
+        let mut now = *self;
+        Ok(match now.refresh()? {
+            Some(jump) if jump.0 > 0 => {
+                *self = now;
+                Some(Followed::Forward(jump))
+            }
+            Some(jump) => Some(Followed::Ignored(jump)),
+            None => None,
+        })
+    }
+}
+
 /// By how much a clock was set. `Display` gives seconds: `-3600.000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Jump(i128);
-
-impl Jump {
-    /// Was it set to a later time?
-    pub(crate) fn is_forward(self) -> bool {
-        self.0 > 0
-    }
-}
 
 impl fmt::Display for Jump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,6 +182,25 @@ mod tests {
             (2_500_000_000, u64::MAX, Duration::new(18_446_744_076, 209_551_615)),
         ] {
             assert_eq!(WallClock { offset_ns }.time(monotonic_ns), expected);
+        }
+    }
+
+    #[test]
+    fn times_of_a_capture_follow_a_clock_that_is_set_forward_and_never_go_back() {
+        const HOUR: i128 = 3_600_000_000_000;
+        let mut clock = WallClock::now().expect("clocks");
+        assert_eq!(clock.follow().expect("clocks"), None, "nobody set it");
+        let before = clock.time(HOUR.unsigned_abs().try_into().expect("small"));
+        let same = |clock: &WallClock| clock.time(HOUR.unsigned_abs().try_into().expect("small"));
+        // As if the wall's had been set by an hour since: first forward, then back.
+        clock.offset_ns -= HOUR;
+        assert!(matches!(clock.follow().expect("clocks"), Some(Followed::Forward(_))));
+        assert!(same(&clock).abs_diff(before) < Duration::from_secs(5), "it is followed");
+        clock.offset_ns += HOUR;
+        let ahead = same(&clock);
+        for _ in 0..2 {
+            assert!(matches!(clock.follow().expect("clocks"), Some(Followed::Ignored(_))));
+            assert_eq!(same(&clock), ahead, "it is not followed back");
         }
     }
 
