@@ -6,8 +6,8 @@
 use hardwire::{
     assembler::{KernelVersion, Target},
     compiler::{
-        self, Entry, Options,
-        ir::{Matcher, Pattern, Report, Scope, Verdicts},
+        self, Entry, Events, Options,
+        ir::{Matcher, Pattern, Report, Scope, Verdict, Verdicts},
     },
     loader::{LoadOptions, Program, host},
 };
@@ -70,6 +70,27 @@ fn both(literals: &[Vec<u8>], ignore_case: bool, entry: Entry, scope: Scope) -> 
     };
     let truth = program.info().expect("its own program").verified_insns?;
     Some((compiled.estimate.processed.value, truth.into()))
+}
+
+/// A loop that is followed without an end would be told as one that no verifier takes, and cut up for it.
+#[test]
+fn no_entry_and_no_option_has_a_few_literals_searched_by_several_programs() {
+    let patterns = (1..).zip(["needle", "haystack", "straw", "barn"]);
+    let patterns = patterns.map(|(id, text)| Pattern::literal(id, text)).collect();
+    let on_match = Verdict::Drop;
+    let verdicts = Verdicts { on_match, ..Verdicts::default() };
+    let matcher = Matcher { patterns, scope: Scope::Payload, report: Report::All, verdicts };
+    let told =
+        Options { events: Some(Events::default()), source_limit: true, ..Options::default() };
+    for entry in Entry::ALL {
+        for options in [Options::default(), told] {
+            let compiled = compiler::compile(&matcher, entry, &Target::newest(), &options);
+            let compiled = compiled.expect("compiles");
+            assert!(compiled.tails.is_empty(), "{entry:?}: {}", compiled.plan.why);
+            let nearest = compiled.estimate.nearest();
+            assert!(nearest.ratio() < 0.1, "{entry:?}: {nearest:?}");
+        }
+    }
 }
 
 #[test]

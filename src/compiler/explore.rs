@@ -21,6 +21,11 @@ use crate::assembler::{
 const INSNS_MIN: u64 = 8;
 const JUMPS_MIN: u64 = 2;
 
+/// How often a place is followed that a jump leads back to, other than to a `may_goto`. What ends such a
+/// loop is a number that is not followed here. Among programs with `may_goto` there is one: headers are
+/// walked anew at most twice.
+const ROUNDS_MAX: u32 = 3;
+
 /// Where it is taken for granted that a state was saved and covers all that comes later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Save {
@@ -77,6 +82,8 @@ struct Verifier<'a> {
     image: &'a ProgramImage,
     /// Where a state may be saved.
     points: Vec<bool>,
+    /// Where a jump leads back to.
+    heads: Vec<bool>,
     saved: BTreeMap<Place, Saved>,
     /// The open ones, with how many branches waited when they were saved.
     open: Vec<(Place, usize)>,
@@ -95,6 +102,7 @@ impl<'a> Verifier<'a> {
     fn new(image: &'a ProgramImage, save: Save) -> Self {
         let insns = image.insns();
         let mut points = vec![false; insns.len()];
+        let mut heads = vec![false; insns.len()];
         for (at, insn) in insns.iter().enumerate() {
             let way = flow::way(insn);
             points[at] |= matches!(way, Way::Branch(_));
@@ -102,11 +110,13 @@ impl<'a> Verifier<'a> {
                 (way, flow::target(image, at))
             {
                 points[to] = true;
+                heads[to] |= to <= at;
             }
         }
         Self {
             image,
             points,
+            heads,
             saved: BTreeMap::new(),
             open: Vec::new(),
             waiting: Vec::new(),
@@ -188,6 +198,9 @@ impl<'a> Verifier<'a> {
         match self.saved.get(&place) {
             Some(Saved::Done) => return true,
             Some(Saved::Open) if bounded => return true,
+            Some(Saved::Open) if self.heads[place.at] && self.visits[place.at] > ROUNDS_MAX => {
+                return true;
+            }
             Some(Saved::Open) | None => {}
         }
         let due =
