@@ -38,7 +38,7 @@ fn vias() -> Vec<Via> {
 #[allow(dead_code, reason = "held until they are detached")]
 enum Guard {
     Tcx(TcxLink),
-    Clsact(TcNetlink),
+    Clsact(Box<TcNetlink>),
 }
 
 impl Guard {
@@ -52,7 +52,7 @@ impl Guard {
             Via::Clsact => {
                 let socket = host.namespace.socket().expect("opened");
                 let attached = TcNetlink::attach(socket, &host.link, program, direction);
-                Self::Clsact(attached.expect("attached"))
+                Self::Clsact(Box::new(attached.expect("attached")))
             }
         }
     }
