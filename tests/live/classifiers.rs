@@ -35,6 +35,9 @@ fn vias() -> Vec<Via> {
     if features::TCX.support().is_yes() { vec![Via::Tcx, Via::Clsact] } else { vec![Via::Clsact] }
 }
 
+/// Puts a payload into a frame.
+type Make = fn(&[u8]) -> Vec<u8>;
+
 #[allow(dead_code, reason = "held until they are detached")]
 enum Guard {
     Tcx(TcxLink),
@@ -164,8 +167,7 @@ fn hits_are_found_at_every_border_of_socket_buffers_of_every_shape() {
         };
         let mut live = Live::load(&looking(scope, on_match), entry(direction));
         let guard = Guard::attach(&live, at, direction, vias()[0]);
-        let frames: [(usize, fn(&[u8]) -> Vec<u8>); 2] =
-            [(UDP_HEADERS, udp_frame), (TCP_HEADERS, tcp_frame)];
+        let frames: [(usize, Make); 2] = [(UDP_HEADERS, udp_frame), (TCP_HEADERS, tcp_frame)];
         for ((header, frame), linear, len) in frames
             .into_iter()
             .flat_map(|it| [14, 30, 66, 400].map(|linear| (it, linear)))
