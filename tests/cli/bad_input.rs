@@ -299,6 +299,11 @@ fn verdicts_need_an_interface_that_exists_and_a_program_that_has_verdicts() {
         .complains(1, &["indices count from 1", "redirect:0", "ip link"]);
     run(["compile", "-e", "a", "--type", "socket", "--on-match", "drop"])
         .complains(2, &["a socket filter has no verdicts", "--on-match"]);
+    for option in ["--dry-run", "--limit-pps=5"] {
+        let name = option.split('=').next().expect("a name");
+        run(["compile", "-e", "x", "--type", "socket", option])
+            .complains(2, &[name, "a socket filter gives no verdict", "--sample"]);
+    }
     let capture = four();
     let redirect = ["run", "-e", "admin", "--on-match", "redirect:7", "--json", "--pcap"];
     let got = run(redirect.iter().chain(&[capture.name()])).clean();

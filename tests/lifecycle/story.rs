@@ -1,5 +1,5 @@
-//! The walk-through of the README: attached with a dry run, looked at, switched to drop, replaced under
-//! load while the events become a capture, detached; the capture is read by others.
+//! Replaced again and again while every frame matches and the events become a capture: each match is in it,
+//! or was counted as lost; and others read it.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn printed(program: &str, words: &[&str], file: &Path) -> Option<String> {
 }
 
 #[test]
-fn the_walk_through_of_the_readme() {
+fn a_replacement_while_events_are_written_loses_none_unnoticed() {
     at_a_site(|site| {
         let interface = site.interface();
         let pattern = ["-e", "GET /admin", "--on-match", "drop", "--dry-run", "--events"];

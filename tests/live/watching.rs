@@ -386,14 +386,16 @@ fn a_tunnel_is_watched_as_whole_packets_and_its_payload_is_refused() {
     let mut netlink = server.namespace.socket().expect("opened");
     let link = netlink.link_by_name("tun7").expect("made");
     netlink.set_up(&link).expect("set up");
-    let mut refused = command(&["watch", "tun7", "-e", "needle"]);
-    let output = server.enter(|| refused.output()).expect("entered").expect("started");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("tun7 have no Ethernet header") && said.contains("--in packet"),
-        "{said}"
-    );
+    for verb in ["watch", "attach"] {
+        let mut refused = command(&[verb, "tun7", "-e", "needle"]);
+        let output = server.enter(|| refused.output()).expect("entered").expect("started");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("tun7 have no Ethernet header") && said.contains("--in packet"),
+            "{said}"
+        );
+    }
 
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tunnel.pcapng");

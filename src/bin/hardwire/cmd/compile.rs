@@ -45,6 +45,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let form = options.dump.form(options.emit, Form::Listing, output)?;
     let entry = options.kind.entry();
+    options.controls.check(entry)?;
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiler = options.controls.apply(options.target.compiler());

@@ -228,6 +228,14 @@ impl Heard {
             return Ok(true);
         }
         snap(&attachment)?;
+        let between = attachment.generation().saturating_sub(self.generation).saturating_sub(1);
+        if between > 0 {
+            output.warn(format!(
+                "{between} programs of {} came and went unheard: `hardwire stats` has what they \
+                 counted, but what they told is gone",
+                self.name
+            ));
+        }
         delivery.go_on(attachment.program(), &named(&attachment)?, show, output)?;
         self.count_lost()?;
         let before = self.counters.id().ok();

@@ -76,6 +76,7 @@ struct Story<'a> {
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let entry = options.kind.entry();
+    options.controls.check(entry)?;
     let (matcher, named) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiler = options.controls.apply(options.target.compiler());

@@ -5,11 +5,13 @@ use std::io::Write;
 
 use clap::Args;
 use hardwire::attachment::{Attachment, Description, Hook};
+use hardwire::compiler::event::EVENTS_MAP;
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::event::record::Direction;
 use hardwire::compiler::ir::Matcher;
 use hardwire::compiler::pattern::Written;
 use hardwire::compiler::{self, Compiled, Entry};
+use hardwire::loader::ringbuf::RingBuffer;
 use hardwire::loader::{LoadOptions, Program};
 use serde_json::json;
 
@@ -19,7 +21,7 @@ use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::lifecycle::of_attachment;
 use crate::options::{MatcherOptions, Named, RootOption, TargetOption};
-use crate::output::Output;
+use crate::output::{Output, grouped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -147,9 +149,18 @@ impl Exchange<'_> {
         let name = attachment.name().to_owned();
         let interface = description.interface.clone();
         let old = attachment.program().info().map_err(|error| super::of_info(&error))?.id;
+        let ring = attachment.map(EVENTS_MAP).and_then(|map| RingBuffer::open(map).ok());
         let attachment = attachment
             .replace(&program, &description, self.reset)
             .map_err(|error| of_attachment(&error))?;
+        // The program before runs no more: what is in its ring is all that will ever be.
+        if let Some(bytes) = ring.map(|ring| ring.used()).filter(|bytes| *bytes > 0) {
+            output.note(format!(
+                "{} bytes of events of program {old} are unread: whoever listens now gets them, \
+                 nobody later",
+                grouped(bytes)
+            ));
+        }
         self.switch(&attachment)?;
         drop(attachment);
         let new = program.info().map_err(|error| super::of_info(&error))?.id;

@@ -3,7 +3,9 @@
 use clap::{ArgGroup, Args};
 use hardwire::compiler::event::control::Control;
 use hardwire::compiler::event::record::CAPTURED_MAX;
-use hardwire::compiler::{self, Events};
+use hardwire::compiler::{self, Entry, Events};
+
+use crate::failure::{Failure, Problem};
 
 /// The heading of these options in the help.
 const HEADING: &str = "Events and limits";
@@ -52,6 +54,24 @@ impl ControlOptions {
             controls: self.control() != Control::default(),
             source_limit: self.limit_pps.is_some(),
             ..options
+        }
+    }
+
+    /// A socket filter has no verdict that could be held back.
+    ///
+    /// # Errors
+    ///
+    /// Which option is about one.
+    pub(crate) fn check(&self, entry: Entry) -> Result<(), Failure> {
+        let about = [("--dry-run", self.dry_run), ("--limit-pps", self.limit_pps.is_some())];
+        match about.into_iter().find(|(_, given)| *given && !entry.has_verdicts()) {
+            None => Ok(()),
+            Some((option, _)) => {
+                let problem =
+                    Problem::new("a socket filter gives no verdict, so none is held back");
+                let hint = "--events, --sample and --rate are for socket filters, too";
+                Err(Failure::Usage(problem.at(option).hint(hint)))
+            }
         }
     }
 

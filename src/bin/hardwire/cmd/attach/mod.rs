@@ -198,6 +198,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     // Opened before the interface is looked up, so that no change in between is missed.
     let changes = LinkWatch::open().map_err(|error| of_netlink(&error))?;
     let link = interface(&mut socket, &options.interface)?;
+    super::watch::check_scope(&link, matcher.scope)?;
     sends_no_circles(&matcher.verdicts, &link, spot)?;
     let target = options.target.or_this_kernel(output)?;
     let compiler = options.compiler();

@@ -122,6 +122,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
 }
 
 fn of_patterns(options: &Options, entry: Entry, output: &mut Output) -> Result<Subject, Failure> {
+    options.controls.check(entry)?;
     let (matcher, _) = options.matcher.read(entry, output)?;
     let target = options.target.or_probed(output);
     let compiler = options.controls.apply(options.target.compiler());

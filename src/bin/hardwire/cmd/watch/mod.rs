@@ -161,7 +161,7 @@ fn may_watch() -> Result<(), Problem> {
 }
 
 /// Is there anything on this interface that could be in scope?
-fn check_scope(link: &Link, scope: Scope) -> Result<(), Problem> {
+pub(super) fn check_scope(link: &Link, scope: Scope) -> Result<(), Problem> {
     match scope {
         Scope::Payload if link_type(link) != Some(LinkType::ETHERNET) => {
             let what = format!(
