@@ -171,8 +171,12 @@ impl Root {
                 "its program was exchanged, but not all of the one before was removed".to_owned(),
             ))),
             State::Elsewhere => {
-                let why = "it was attached by netlink in another network namespace: run this there";
-                Ok(Some((Tidy::Left, why.to_owned())))
+                let why = format!(
+                    "it was attached by netlink in another network namespace: run this there; if that \
+                     is gone, so is the program, and `rm -r {}` forgets it",
+                    directory.display()
+                );
+                Ok(Some((Tidy::Left, why)))
             }
             State::NotAttached { .. } if !is_ours(&directory)? => {
                 let why = "it is not attached, but nothing says that all of it is Hardwire's";

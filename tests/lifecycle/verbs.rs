@@ -207,6 +207,31 @@ fn an_interface_that_goes_leaves_what_clean_removes() {
 }
 
 #[test]
+fn a_network_namespace_that_goes_leaves_what_clean_removes() {
+    at_a_site(|site| {
+        let other = hardwire::netlink::Lab::new("gone").expect("another place");
+        for at in ["xdp", "egress"] {
+            let name = other.server.link.name.clone();
+            let words = ["attach", &name, "--pin", "--name", at, "--at", at, "-e", "x", "--events"];
+            let output = other.server.enter(|| site.command(&words).output().expect("the binary"));
+            let ran = crate::Ran::from(output.expect("the namespace"));
+            assert_eq!(ran.code, Some(0), "{}", ran.err);
+        }
+        assert_eq!(site.listed(), [("egress".to_owned(), true), ("xdp".to_owned(), true)]);
+        drop(other);
+        // The kernel takes a namespace apart some time after its last user is gone.
+        let all_gone = || site.listed().iter().all(|(_, attached)| !attached);
+        assert!((0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            all_gone()
+        }));
+        let listed = site.good(&["list"]);
+        assert_eq!(listed.matches("ORPHAN: its interface is gone").count(), 2, "{listed}");
+        assert_eq!(site.good(&["clean"]).matches(": removed: ").count(), 2);
+    });
+}
+
+#[test]
 fn a_program_that_somebody_else_attached_is_neither_replaced_nor_detached() {
     at_a_site(|site| {
         let iface = site.interface();
