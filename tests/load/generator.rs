@@ -47,12 +47,10 @@ impl<'a> Generator<'a> {
         Self { host, program, frames, stop: AtomicBool::new(false), sent: AtomicU64::new(0) }
     }
 
-    /// Send from another thread, pinned to the first CPU, until [`stop`](Self::stop).
-    pub(crate) fn start<'s>(
-        &'s self,
-        scope: &'s thread::Scope<'s, '_>,
-    ) -> ScopedJoinHandle<'s, Sent> {
-        scope.spawn(|| self.host.enter(|| self.run()).expect("entered"))
+    /// Send from another thread, pinned to the first CPU.
+    pub(crate) fn start<'s>(&'s self, scope: &'s thread::Scope<'s, '_>) -> Running<'s, 's> {
+        let thread = scope.spawn(|| self.host.enter(|| self.run()).expect("entered"));
+        Running { generator: self, thread: Some(thread) }
     }
 
     fn run(&self) -> Sent {
@@ -71,8 +69,25 @@ impl<'a> Generator<'a> {
         let per_second = frames as f64 / start.elapsed().as_secs_f64();
         Sent { frames, per_second }
     }
+}
 
-    pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+/// While this lives, frames are sent.
+pub(crate) struct Running<'g, 's> {
+    generator: &'g Generator<'g>,
+    thread: Option<ScopedJoinHandle<'s, Sent>>,
+}
+
+impl Running<'_, '_> {
+    /// Send no more; says what was sent.
+    pub(crate) fn end(mut self) -> Sent {
+        self.generator.stop.store(true, Ordering::Relaxed);
+        self.thread.take().expect("ended once").join().expect("sent")
+    }
+}
+
+impl Drop for Running<'_, '_> {
+    /// A test that fails must not wait for a generator that nobody stops.
+    fn drop(&mut self) {
+        self.generator.stop.store(true, Ordering::Relaxed);
     }
 }
