@@ -44,7 +44,7 @@ pub use description::{Description, EventsText, Hook, PatternText, Via};
 pub use error::Error;
 pub use generation::Counts;
 pub use look::State;
-pub use root::{BPFFS, Root};
+pub use root::{BPFFS, Listening, Root};
 pub use tidy::{Cleaned, Found, Tidy};
 
 use generation::Generation;
@@ -165,6 +165,22 @@ impl Attachment {
     /// The map of its program with this name.
     pub fn map(&self, name: &str) -> Option<&Map> {
         self.current.map(name)
+    }
+
+    /// Take the right to read the events of its program, until the result is dropped. The next program
+    /// has a ring of its own, and another right.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::State`] if another process has it.
+    pub fn listen(&self) -> Result<Listening, Error> {
+        Listening::of(&self.current.path)?.ok_or_else(|| Error::State {
+            name: self.name.clone(),
+            state: "has a listener already: `hardwire events` or a service reads its events"
+                .to_owned(),
+            hint: "end that one first; `lslocks` shows who holds the lock of the directory"
+                .to_owned(),
+        })
     }
 
     /// What its program and those before it counted.

@@ -169,6 +169,27 @@ impl Root {
     }
 }
 
+/// The right to read the events of one program of an attachment, which one process has at a time: two
+/// readers of a ring would take events from each other, and see some of them both.
+#[derive(Debug)]
+pub struct Listening {
+    #[expect(dead_code, reason = "held, not used")]
+    held: Flock<File>,
+}
+
+impl Listening {
+    /// Take the right for the program whose pins are in `directory`; nothing if somebody has it.
+    pub(super) fn of(directory: &Path) -> Result<Option<Self>, Error> {
+        let fail = |source| Error::File { action: "lock", path: directory.to_owned(), source };
+        let file = File::open(directory).map_err(fail)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(Self { held })),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(fail(errno.into())),
+        }
+    }
+}
+
 /// What came of an attempt to lock.
 pub(super) enum Tried {
     /// It is ours until the lock is dropped.

@@ -91,6 +91,34 @@ fn who_cannot_listen_is_told_why() {
 }
 
 #[test]
+fn two_do_not_take_events_from_each_other_and_events_are_switched_on_in_place() {
+    at_a_site(|site| {
+        let interface = site.interface();
+        site.good(&["attach", &interface, "--pin", "--name", "web", "-e", "alpha"]);
+        site.send(b"an alpha", 2);
+        let again = ["--pin", "--name", "web", "--replace", "-e", "alpha"];
+        site.good(&[&["attach", &interface, "--events"], &again[..]].concat());
+        site.send(b"an alpha", 1);
+        let stats: Value =
+            serde_json::from_str(&site.good(&["stats", "web", "--json"])).expect("JSON");
+        assert_eq!(
+            (&stats["counters"]["matched"], &stats["more"]["events"]),
+            (&3.into(), &1.into())
+        );
+        let mut first = site
+            .inside(|| site.command(&["events", "web", "--json"]).stdout(Stdio::piped()).spawn())
+            .expect("started");
+        let mut lines = BufReader::new(first.stdout.take().expect("piped")).lines();
+        assert_eq!(ids(&lines.next().expect("a line").expect("text")), [1]);
+        let ran = site.run(&["events", "web"]);
+        assert_eq!(ran.code, Some(1));
+        assert!(ran.err.contains("web has a listener already"), "{}", ran.err);
+        site.good(&["detach", "web"]);
+        assert!(first.wait().expect("ended").success());
+    });
+}
+
+#[test]
 fn a_listener_ends_when_it_is_asked_to() {
     at_a_site(|site| {
         attach(site);

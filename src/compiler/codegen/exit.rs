@@ -65,7 +65,10 @@ pub(super) struct End {
 impl Gen<'_> {
     /// Bytes of the counters of a CPU, with the notes behind them that events are made of.
     pub(super) fn counters_bytes(&self) -> usize {
-        if self.options.events.is_some() { COUNTERS_AND_NOTES_BYTES } else { COUNTERS_BYTES }
+        // With controls there is room for notes even if nothing is told: a program that is put in the
+        // place of this one, and goes on with its counters, may tell.
+        let told = self.options.events.is_some() || self.options.controls;
+        if told { COUNTERS_AND_NOTES_BYTES } else { COUNTERS_BYTES }
     }
 
     /// Declare the maps of events and controls.

@@ -3,13 +3,13 @@
 //!
 //! Each program has a ring of its own, so that every event names a pattern of the program that made it.
 //! When one has taken the place of another, the ring before is emptied first. Nobody need listen: what
-//! finds no room is counted. Two who listen to one attachment take events from each other.
+//! finds no room is counted. Two cannot listen to one attachment: they would take events from each other.
 
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hardwire::attachment::{Attachment, Error, Hook, Root};
+use hardwire::attachment::{Attachment, Error, Hook, Listening, Root};
 use hardwire::compiler::event::{Counter, Counters};
 use hardwire::loader::{Map, host};
 use hardwire::netlink::{Link, NetlinkError, Socket};
@@ -63,6 +63,8 @@ struct Heard {
     name: String,
     /// The program whose events are read.
     generation: u32,
+    /// Nobody else reads them.
+    listening: Listening,
     /// What it counts.
     counters: Map,
     /// Events that found no room until it was looked at last, and those since the beginning.
@@ -88,8 +90,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     };
     let signals = Signals::block()?;
     let named = named(&attachment)?;
+    let listening = attachment.listen().map_err(|error| of_attachment(&error))?;
     let mut delivery = Delivery::open(attachment.program(), &named, &link, &how, output)?;
-    let mut heard = Heard::new(root, &attachment)?;
+    let mut heard = Heard::new(root, &attachment, listening)?;
     // Nobody else could change it while this is held.
     drop(attachment);
     let ended = heard.listen(options, &signals, &mut delivery, output);
@@ -143,10 +146,11 @@ fn named(attachment: &Attachment) -> Result<Vec<Named>, Failure> {
 }
 
 impl Heard {
-    fn new(root: Root, attachment: &Attachment) -> Result<Self, Failure> {
+    fn new(root: Root, attachment: &Attachment, listening: Listening) -> Result<Self, Failure> {
         let (name, generation) = (attachment.name().to_owned(), attachment.generation());
         let counters = counters(attachment)?;
-        let mut heard = Self { root, name, generation, counters, lost_before: 0, lost: 0 };
+        let (lost_before, lost) = (0, 0);
+        let mut heard = Self { root, name, generation, listening, counters, lost_before, lost };
         heard.lost_before = heard.counted()?.get(Counter::EventsLost);
         Ok(heard)
     }
@@ -236,7 +240,9 @@ impl Heard {
                 self.name
             ));
         }
+        let listening = attachment.listen().map_err(of)?;
         delivery.go_on(attachment.program(), &named(&attachment)?, show, output)?;
+        self.listening = listening;
         self.count_lost()?;
         let before = self.counters.id().ok();
         self.generation = attachment.generation();

@@ -227,10 +227,10 @@ impl<'a> Service<'a> {
             How::TakenOver => "took the place of what was left by a service before",
         };
         output.note(format!("{name}: program {id} ({slots} slots) {how}, {hook} of {interface}"));
-        let source = Source::of(wanted, &running.link, &running.program);
+        let source = Source::of(wanted, &running.link, &running.program, &self.root);
         let name = name.clone();
         self.running.push(running);
-        self.pump.set(&name, source?);
+        self.pump.set(&name, heard(source, output));
         Ok(())
     }
 
@@ -377,8 +377,8 @@ impl<'a> Service<'a> {
         running.replace(&self.root, new, output)?;
         let (name, id) = (running.wanted.name.clone(), running::id(&running.program)?);
         output.note(format!("{name}: program {id} took the place of the one before"));
-        let source = Source::of(&running.wanted, &running.link, &running.program)?;
-        self.pump.set(&name, source);
+        let source = Source::of(&running.wanted, &running.link, &running.program, &self.root);
+        self.pump.set(&name, heard(source, output));
         Ok(())
     }
 
@@ -471,6 +471,15 @@ impl Signals {
             Err(errno) => Err(forbidden(&errno).into()),
         }
     }
+}
+
+/// The events of an attachment. If they cannot be had, the frames are decided about all the same, and
+/// it is told.
+fn heard(source: Result<Option<Source>, Problem>, output: &Output) -> Option<Source> {
+    source.unwrap_or_else(|problem| {
+        output.warn(format!("no events are delivered: {}", problem.headline()));
+        None
+    })
 }
 
 fn forbidden(errno: &nix::Error) -> Problem {

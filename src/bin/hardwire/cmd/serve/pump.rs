@@ -15,7 +15,7 @@ use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use hardwire::attachment::Hook;
+use hardwire::attachment::{Hook, Listening, Root};
 use hardwire::capture::LinkType;
 use hardwire::compiler::event::Counters;
 use hardwire::compiler::event::record::Record;
@@ -29,6 +29,7 @@ use super::wanted::Wanted;
 use crate::delivery::link_type;
 use crate::failure::{Failure, Problem};
 use crate::options::ShowOptions;
+use crate::options::lifecycle::of_attachment;
 use crate::output::Output;
 use crate::show::capture::{self, Capture};
 use crate::show::time::WallClock;
@@ -53,6 +54,8 @@ pub(super) struct Source {
     hook: capture::Hook,
     reader: Reader,
     printer: Printer,
+    #[expect(dead_code, reason = "held: nobody else reads these events")]
+    listening: Listening,
 }
 
 impl Source {
@@ -60,15 +63,20 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// The ring cannot be read.
+    /// The ring cannot be read, or somebody else reads it.
     pub(super) fn of(
         wanted: &Wanted,
         link: &hardwire::netlink::Link,
         program: &Program,
+        root: &Root,
     ) -> Result<Option<Self>, Problem> {
         if wanted.snap().is_none() {
             return Ok(None);
         }
+        let listening = root
+            .open_attachment(&wanted.name)
+            .and_then(|attachment| attachment.listen())
+            .map_err(|error| of_attachment(&error))?;
         let map = program.map_named(EVENTS_MAP).ok_or_else(|| {
             Problem::new(format!("the program of {} has no map {EVENTS_MAP}", wanted.name))
                 .hint("this is a bug in Hardwire; please report it")
@@ -88,6 +96,7 @@ impl Source {
             },
             reader,
             printer: Printer::with(&wanted.named, &show, true, false),
+            listening,
         }))
     }
 }
