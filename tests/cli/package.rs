@@ -52,7 +52,23 @@ fn every_verb_has_a_man_page_with_its_options() {
         }
     }
     let attach = std::fs::read_to_string(pages.join("hardwire-attach.1")).expect("a page");
-    assert!(attach.contains("on\\-match") && attach.contains("Examples:"), "{attach}");
+    assert!(attach.contains("on\\-match") && attach.contains(".SH EXAMPLES\n"), "{attach}");
+    for (page, line) in [
+        ("attach", "  hardwire attach eth0 -x 'DE AD BE EF' --mode generic --replace 42\n"),
+        ("watch", "  hardwire watch eth0 -E '(?i)authorization: basic [a-z0-9+/=]+' -X\n"),
+        ("match", "  printf '%s\\n' 6162 6263 | hardwire match -e c --engine all --exit-code\n"),
+        ("asm", "  echo 'r0 = 2\n               exit' | hardwire asm\n"),
+    ] {
+        let mut man = command_of("man", ["-E", "UTF-8", "-l"]);
+        man.arg(pages.join(format!("hardwire-{page}.1"))).env("MANWIDTH", "100");
+        // Small systems have no man, or one that says only that there is none.
+        let shown = man.output().map(|output| of(&output).out).unwrap_or_default();
+        if !shown.contains("EXAMPLES") {
+            eprintln!("no man that shows pages");
+            break;
+        }
+        assert!(shown.contains(line), "{shown}");
+    }
     assert!(pages.join("hardwire.1").exists());
     run(["man", "/dev/null/x"]).complains(1, &["/dev/null/x", "a folder that can be written"]);
 }
