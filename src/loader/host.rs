@@ -7,13 +7,57 @@ use std::{
         fd::AsFd,
         unix::{fs::MetadataExt, net::UnixDatagram},
     },
+    sync::OnceLock,
+    time::Duration,
 };
+
+use nix::time::{ClockId, clock_gettime};
 
 use super::sys;
 use crate::assembler::KernelVersion;
 
 /// Most CPUs that a list may name; the kernel's own bound is 8192 (`CONFIG_NR_CPUS`).
 const CPUS_MAX: usize = 65_536;
+
+/// Nanoseconds in a second.
+const NANOS: i128 = 1_000_000_000;
+
+/// The clock that programs read (`bpf_ktime_get_ns()`), since the boot of the machine: `CLOCK_MONOTONIC`
+/// without the offset of this process's time namespace (Linux 5.6).
+///
+/// # Errors
+///
+/// Those of `clock_gettime`; a sandbox may forbid it.
+pub fn ktime() -> io::Result<Duration> {
+    static OFFSET: OnceLock<i128> = OnceLock::new();
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
+    let now = i128::from(now.tv_sec()) * NANOS + i128::from(now.tv_nsec());
+    let since_boot = now - OFFSET.get_or_init(time_namespace_offset);
+    let nanos = u64::try_from(since_boot.max(0)).unwrap_or(u64::MAX);
+    Ok(Duration::from_nanos(nanos))
+}
+
+/// Nanoseconds that this process sees `CLOCK_MONOTONIC` ahead of the machine's. The kernel shows the
+/// offsets of the namespace that children get: those of another are not known, and mostly none.
+fn time_namespace_offset() -> i128 {
+    let own = fs::read_link("/proc/self/ns/time").ok();
+    let of_children = fs::read_link("/proc/self/ns/time_for_children").ok();
+    if own.is_none() || own != of_children {
+        return 0;
+    }
+    fs::read_to_string("/proc/self/timens_offsets")
+        .ok()
+        .and_then(|text| monotonic_offset(&text))
+        .unwrap_or(0)
+}
+
+/// The offset in a file like `monotonic 100 5`.
+fn monotonic_offset(text: &str) -> Option<i128> {
+    let line = text.lines().find_map(|line| line.strip_prefix("monotonic"))?;
+    let mut numbers = line.split_whitespace().map(str::parse::<i64>);
+    let (seconds, nanos) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(i128::from(seconds) * NANOS + i128::from(nanos))
+}
 
 /// The release of the running kernel, as `uname -r` prints it.
 ///
@@ -144,5 +188,16 @@ mod tests {
         ] {
             assert_eq!(count_cpus(list).map(NonZeroUsize::get), want, "{list:?}");
         }
+    }
+
+    #[test]
+    fn the_offset_of_a_time_namespace_is_read() {
+        let text = "monotonic      100000       250\nboottime            7         0\n";
+        assert_eq!(monotonic_offset(text), Some(100_000_000_000_250));
+        assert_eq!(monotonic_offset("monotonic -5 0\n"), Some(-5_000_000_000));
+        for text in ["", "monotonic\n", "monotonic x y\n", "boottime 1 2\n"] {
+            assert_eq!(monotonic_offset(text), None, "{text:?}");
+        }
+        assert!(ktime().expect("the clock") > Duration::ZERO);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hardwire::capture::LinkType;
 use hardwire::compiler::event::record::Record;
 use hardwire::compiler::event::{Counters, EVENTS_MAP};
-use hardwire::loader::{Program, Reader, events::REST};
+use hardwire::loader::{Program, Reader, events::REST, host};
 use hardwire::netlink::Link;
 
 use crate::failure::{Failure, Problem};
@@ -294,9 +294,8 @@ impl Destinations<'_> {
     }
 }
 
-/// CLOCK_MONOTONIC; 0 if a sandbox forbids it.
+/// The clock that programs read, in nanoseconds; 0 if a sandbox forbids it.
 pub(crate) fn monotonic_ns() -> u64 {
-    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
-    let nanos = now.map(|time| Duration::from(time).as_nanos()).unwrap_or_default();
+    let nanos = host::ktime().map(|time| time.as_nanos()).unwrap_or_default();
     u64::try_from(nanos).unwrap_or(u64::MAX)
 }

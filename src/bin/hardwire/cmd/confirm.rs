@@ -13,10 +13,10 @@ use std::time::Duration;
 use clap::Args;
 use hardwire::attachment::{Attachment, Error, Root};
 use hardwire::compiler::event::control::Control;
-use nix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use crate::Ending;
+use crate::delivery::monotonic_ns;
 use crate::failure::{Failure, Problem};
 use crate::options::RootOption;
 use crate::options::lifecycle::of_attachment;
@@ -49,12 +49,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const ATTEMPTS: u32 = 100;
 /// What the process that waits says when nothing ends it any more but its work.
 const READY: &str = "ready";
-
-/// The clock that programs read, in nanoseconds.
-pub(super) fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
-}
 
 /// The time so many seconds from now.
 pub(super) fn deadline(seconds: u32) -> u64 {

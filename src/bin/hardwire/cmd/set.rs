@@ -7,8 +7,8 @@ use hardwire::attachment::Error;
 use hardwire::compiler::event::control::Control;
 use serde_json::json;
 
-use super::confirm::monotonic_ns;
 use crate::Ending;
+use crate::delivery::monotonic_ns;
 use crate::failure::{Failure, Problem};
 use crate::options::RootOption;
 use crate::options::controls::one_in;

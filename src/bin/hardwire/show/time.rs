@@ -6,11 +6,12 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use hardwire::loader::host;
 use nix::time::{ClockId, clock_gettime};
 
 const NANOS: u64 = 1_000_000_000;
 
-/// What CLOCK_MONOTONIC has to be added to be the time since 1970.
+/// What the clock that programs read has to be added to be the time since 1970.
 ///
 /// It changes when somebody sets the clock; so it is to be asked [again](Self::refresh) now and then.
 /// Events that are shown afterwards have the new time, even if they are from before.
@@ -27,16 +28,13 @@ impl WallClock {
     ///
     /// Those of `clock_gettime`; a sandbox may forbid it.
     pub(crate) fn now() -> io::Result<Self> {
-        let nanos = |id| -> io::Result<i128> {
-            let time = clock_gettime(id)?;
-            Ok(i128::from(time.tv_sec()) * i128::from(NANOS) + i128::from(time.tv_nsec()))
-        };
+        let nanos = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
         // The time between two readings is an error: of three tries the closest.
         let mut best = None;
         for _ in 0..3 {
-            let before = nanos(ClockId::CLOCK_MONOTONIC)?;
-            let wall = nanos(ClockId::CLOCK_REALTIME)?;
-            let after = nanos(ClockId::CLOCK_MONOTONIC)?;
+            let before = nanos(host::ktime()?);
+            let wall = nanos(clock_gettime(ClockId::CLOCK_REALTIME)?.into());
+            let after = nanos(host::ktime()?);
             let offset_ns = wall - (before + after) / 2;
             if best.is_none_or(|(apart, _)| after - before < apart) {
                 best = Some((after - before, offset_ns));
