@@ -186,6 +186,15 @@ fn no_pattern_matches_nothing_and_is_warned_about() {
 }
 
 #[test]
+fn an_interface_without_patterns_is_a_usage_error_that_is_said_once() {
+    for verb in ["attach", "watch"] {
+        let got = run([verb, "lo"]);
+        got.complains(2, &["no patterns, so nothing ever matches", "--frequency"]);
+        assert_eq!(got.err.matches("no patterns").count(), 1, "{}", got.err);
+    }
+}
+
+#[test]
 fn ids_follow_the_command_line_across_files_and_options() {
     let file = File::new("patterns", "# not this\n\nb\nhex: 63\n");
     let line = ["match", "--json", "--report", "all", "-x", "61", "-f", file.name(), "-e", "d"];

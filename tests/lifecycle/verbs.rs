@@ -1,5 +1,10 @@
 //! What each verb says and does.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::{Site, at_a_site, is_gone};
@@ -348,5 +353,33 @@ fn classifiers_stay_on_both_ways_and_leave_no_qdisc() {
                 assert_eq!(host.netlink.clsact_kind(&host.link).expect("asked"), None);
             }
         }
+    });
+}
+
+#[test]
+fn stats_of_nothing_says_so_and_ctrl_c_is_a_good_end_of_it() {
+    at_a_site(|site| {
+        let ran = site.run(&["stats"]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
+        assert!(ran.err.contains("nothing is attached"), "{}", ran.err);
+        let ran = site.run(&["stats", "--json"]);
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
+
+        let iface = site.interface();
+        site.good(&["attach", &iface, "-e", "abc", "--pin"]);
+        for words in
+            [&["stats", "--json", "--watch", "60"][..], &["stats", "--json", "--listen", "0"]]
+        {
+            let mut command = site.command(words);
+            command.stdout(Stdio::piped());
+            let mut child = site.inside(|| command.spawn().expect("the binary"));
+            let mut line = String::new();
+            let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+            out.read_line(&mut line).expect("a line when it has begun");
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).expect("running");
+            let status = child.wait().expect("ended");
+            assert_eq!(status.code(), Some(0), "{words:?}: {status:?} after {line}");
+        }
+        site.good(&["detach", &iface]);
     });
 }

@@ -196,6 +196,8 @@ fn json_lines_say_what_was_found_and_the_last_one_what_was_counted() {
         assert_eq!(summary["matched"], 2, "{summary}");
         let of = ["events", "events_lost", "events_skipped"].map(|key| summary[key].clone());
         assert_eq!(of, [2, 0, 0].map(Value::from), "{summary}");
+        let decides = verb[0] == "attach";
+        assert_eq!(summary.get("verdicts").is_some(), decides, "{summary}");
     }
 }
 

@@ -147,8 +147,27 @@ impl Totals {
     }
 }
 
+/// The totals of a program that decides nothing about frames, as a socket filter: without verdicts.
+pub(crate) struct Undecided<'a>(pub(crate) &'a Totals);
+
+impl Serialize for Undecided<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_with(false, serializer)
+    }
+}
+
 impl Serialize for Totals {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize_with(true, serializer)
+    }
+}
+
+impl Totals {
+    fn serialize_with<S: Serializer>(
+        &self,
+        verdicts: bool,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (name, counter) in [
             ("frames", Counter::Frames),
@@ -165,8 +184,10 @@ impl Serialize for Totals {
                 map.serialize_entry(name, &self.counters.get(counter))?;
             }
         }
-        let verdicts = VERDICTS.map(|(name, counter)| (name, self.counters.get(counter)));
-        map.serialize_entry("verdicts", &Pairs(&verdicts))?;
+        if verdicts {
+            let verdicts = VERDICTS.map(|(name, counter)| (name, self.counters.get(counter)));
+            map.serialize_entry("verdicts", &Pairs(&verdicts))?;
+        }
         let hits: Vec<_> = self.hits.iter().zip(1_u32..).map(|(hits, id)| (id, *hits)).collect();
         map.serialize_entry("hits", &Pairs(&hits))?;
         map.end()
@@ -184,9 +205,9 @@ impl<K: Serialize> Serialize for Pairs<'_, K> {
 
 /// `{"summary": …}`.
 #[derive(serde::Serialize)]
-pub(crate) struct Summary<'a> {
+pub(crate) struct Summary<T: Serialize> {
     /// The numbers.
-    pub(crate) summary: &'a Totals,
+    pub(crate) summary: T,
 }
 
 #[cfg(test)]
@@ -210,5 +231,8 @@ mod tests {
         let got = serde_json::to_string(&Summary { summary: &totals }).expect("plain numbers");
         let want = r#"{"summary":{"frames":4,"bytes":400,"out_of_scope":1,"unsearched":1,"matched":1,"missed":1,"verdicts":{"pass":2,"drop":1,"abort":0,"tx":0,"redirect":1},"hits":{"1":0,"2":1}}}"#;
         assert_eq!(got, want);
+        let got = serde_json::to_string(&Undecided(&totals)).expect("plain numbers");
+        let want = r#"{"frames":4,"bytes":400,"out_of_scope":1,"unsearched":1,"matched":1,"missed":1,"hits":{"1":0,"2":1}}"#;
+        assert_eq!(got, want, "what decides nothing has no verdicts");
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct Options {
     root: RootOption,
 }
 
+/// What is said where there is nothing to show.
+pub(super) const NOTHING: &str = "nothing is attached";
+
 /// Numbers of program types (`enum bpf_prog_type`) that have no interface of their own.
 const LOOSE: [(u32, &str); 2] = [(1, "socket filter"), (3, "tc")];
 
@@ -91,7 +94,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         table(&["INTERFACE", "KIND", "PROGRAM", "NAME", "UID", "AGE", "HELD BY"], &rows, output)?;
     }
     if rows.is_empty() && foreign.is_empty() {
-        output.note("nothing is attached");
+        output.note(NOTHING);
     }
     Ok(Ending::Done)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use hardwire::compiler::event::Counter;
 use hardwire::loader::RunStatistics;
 use serde::Serialize;
 
+use super::attach::watch::{Signals, wait_for};
+use super::list::NOTHING;
 use super::show::written;
 use crate::Ending;
 use crate::failure::{Failure, Problem, printable};
@@ -62,6 +65,9 @@ pub(crate) struct Options {
 const WATCH_MIN: Duration = Duration::from_millis(50);
 /// How long is measured if run times are wanted and nothing is watched.
 const MEASURED: Duration = Duration::from_secs(1);
+
+/// How long is waited for a signal at once while others ask for the counters.
+const LISTENING: Duration = Duration::from_secs(3600);
 
 /// What was read of one attachment at one time.
 struct Reading {
@@ -130,6 +136,9 @@ impl Reading {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    // Blocked before there are threads: of what has no other end, Ctrl-C is an ending like any other.
+    let signals = (options.watch.is_some() || options.listen.is_some()).then(Signals::block);
+    let signals = signals.transpose()?;
     let root = options.root.open()?;
     let statistics = options.enable_stats.then(RunStatistics::enable).transpose();
     let _statistics = statistics.map_err(|error| {
@@ -137,7 +146,7 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             .hint("it takes CAP_SYS_ADMIN and Linux 5.8")
     })?;
     if options.prometheus || options.listen.is_some() {
-        return prometheus(options, root, output);
+        return prometheus(options, root, signals.as_ref(), output);
     }
     let every = options.watch.map(|every| every.max(WATCH_MIN));
     let mut earlier: HashMap<String, Reading> = HashMap::new();
@@ -147,8 +156,13 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         }
         thread::sleep(MEASURED);
     }
+    let mut noted = false;
     loop {
         let readings = read(&root, options.name.as_deref())?;
+        if readings.is_empty() && !output.json() && !noted {
+            output.note(NOTHING);
+            noted = true;
+        }
         if output.is_terminal() && !output.json() && every.is_some() {
             // Cursor home, and clear what is below.
             write!(output, "\x1b[H\x1b[J")?;
@@ -163,13 +177,26 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
             earlier.insert(reading.name.clone(), reading);
         }
         output.flush()?;
-        let Some(every) = every else { return Ok(Ending::Done) };
-        thread::sleep(every);
+        let (Some(every), Some(signals)) = (every, &signals) else { return Ok(Ending::Done) };
+        if ended(signals, every)? {
+            return Ok(Ending::Done);
+        }
     }
 }
 
-/// Print the counters for Prometheus, or serve them until a signal ends the process.
-fn prometheus(options: &Options, root: Root, output: &mut Output) -> Result<Ending, Failure> {
+/// Wait so long, or until a signal. Was it a signal?
+fn ended(signals: &Signals, limit: Duration) -> Result<bool, Failure> {
+    wait_for(&[signals.as_fd()], limit)?;
+    signals.came()
+}
+
+/// Print the counters for Prometheus, or serve them until a signal ends that.
+fn prometheus(
+    options: &Options,
+    root: Root,
+    signals: Option<&Signals>,
+    output: &mut Output,
+) -> Result<Ending, Failure> {
     let name = options.name.clone();
     let text = move || -> Result<String, Failure> {
         let readings = read(&root, name.as_deref())?;
@@ -177,7 +204,7 @@ fn prometheus(options: &Options, root: Root, output: &mut Output) -> Result<Endi
     };
     // What cannot be read now is told now, and not to the scraper alone.
     let now = text()?;
-    let Some(address) = options.listen else {
+    let (Some(address), Some(signals)) = (options.listen, signals) else {
         output.write_all(now.as_bytes())?;
         return Ok(Ending::Done);
     };
@@ -193,9 +220,8 @@ fn prometheus(options: &Options, root: Root, output: &mut Output) -> Result<Endi
         output.note(format!("serving http://{address}/metrics; Ctrl-C ends it"));
     }
     output.flush()?;
-    loop {
-        thread::park();
-    }
+    while !ended(signals, LISTENING)? {}
+    Ok(Ending::Done)
 }
 
 /// What the attachment of this name has counted.

@@ -23,7 +23,7 @@ pub(crate) enum ScopeWord {
 
 /// What is said where no pattern is given.
 pub(crate) const NO_PATTERNS: &str =
-    "no patterns, so nothing ever matches: -e, -x, -E or -f gives one";
+    "no patterns, so nothing ever matches: -e, -x, -E, --frequency or -f gives one";
 
 impl From<ScopeWord> for Scope {
     fn from(word: ScopeWord) -> Self {
@@ -177,6 +177,23 @@ impl MatcherOptions {
         entry: Entry,
         output: &Output,
     ) -> Result<(Matcher, Vec<Named>), Failure> {
+        let (matcher, named) = self.read_unwarned(entry, output)?;
+        if named.is_empty() {
+            output.warn(NO_PATTERNS);
+        }
+        Ok((matcher, named))
+    }
+
+    /// The same for who has more to say about there being no patterns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub(crate) fn read_unwarned(
+        &self,
+        entry: Entry,
+        output: &Output,
+    ) -> Result<(Matcher, Vec<Named>), Failure> {
         if !entry.has_verdicts() && !self.verdicts.are_default() {
             let problem = Problem::new("a socket filter has no verdicts")
                 .at("--on-match, --on-miss, --out-of-scope")
@@ -184,9 +201,6 @@ impl MatcherOptions {
             return Err(Failure::Usage(problem));
         }
         let named = self.patterns.read(output)?;
-        if named.is_empty() {
-            output.warn(NO_PATTERNS);
-        }
         let before = Matcher {
             patterns: Vec::new(),
             scope: Scope::Payload,

@@ -13,11 +13,15 @@ use crate::output::Output;
 /// Ancestors of this process that are asked for their environment, and interfaces below one another.
 const DEPTH_MAX: usize = 16;
 
-/// A program that can neither match nor decide is hardly meant.
-pub(super) fn find_something(matcher: &Matcher) -> Result<(), Failure> {
-    if matcher.patterns.is_empty() && matcher.verdicts == Verdicts::default() {
+/// A program that can neither match nor decide is hardly meant; one that only decides may be.
+pub(super) fn find_something(matcher: &Matcher, output: &Output) -> Result<(), Failure> {
+    if !matcher.patterns.is_empty() {
+        return Ok(());
+    }
+    if matcher.verdicts == Verdicts::default() {
         return Err(Failure::Usage(Problem::new(NO_PATTERNS)));
     }
+    output.warn(NO_PATTERNS);
     Ok(())
 }
 

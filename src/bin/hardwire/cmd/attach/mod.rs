@@ -190,8 +190,8 @@ fn sends_no_circles(verdicts: &Verdicts, link: &Link, spot: Spot) -> Result<(), 
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let (via, spot) = (options.via()?, options.spot()?);
     let entry = options.at.entry();
-    let (matcher, named) = options.matcher.read(entry, output)?;
-    guard::find_something(&matcher)?;
+    let (matcher, named) = options.matcher.read_unwarned(entry, output)?;
+    guard::find_something(&matcher, output)?;
     let occupied = options.occupied()?;
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
     redirects_exist(&matcher.verdicts, &mut socket)?;

@@ -33,7 +33,7 @@ use crate::options::{
 };
 use crate::output::{Output, grouped};
 use crate::show::capture::Hook;
-use crate::totals::{Summary, Totals};
+use crate::totals::{Summary, Totals, Undecided};
 use until::{Stop, Until};
 
 const EXAMPLES: &str = "\
@@ -178,7 +178,7 @@ impl Options {
     fn matcher(&self, output: &Output) -> Result<(Matcher, Vec<Named>), Failure> {
         let named = self.patterns.read(output)?;
         if named.is_empty() {
-            output.warn(NO_PATTERNS);
+            return Err(Failure::Usage(Problem::new(NO_PATTERNS)));
         }
         let matcher = Matcher {
             patterns: Named::patterns(&named),
@@ -227,7 +227,7 @@ fn tell(
     output: &mut Output,
 ) -> Result<(), Failure> {
     if output.json() && !delivery.capture_on_stdout() {
-        output.json_line(&Summary { summary: totals })?;
+        output.json_line(&Summary { summary: Undecided(totals) })?;
         return output.flush_all();
     }
     output.diagnostic(headline(&totals.counters, delivered, delivery.write().is_some()));
