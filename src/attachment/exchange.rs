@@ -69,7 +69,7 @@ impl Attachment {
         Ok(())
     }
 
-    /// Put `program`, which was loaded with [`shared`](Self::shared), in the place of the present
+    /// Put `program`, which was loaded with [`Seen::shared`](super::Seen::shared), in the place of the present
     /// one: every frame meets the one or the other.
     ///
     /// # Errors

@@ -28,15 +28,13 @@ mod generation;
 mod look;
 pub mod name;
 mod root;
+mod seen;
 mod tidy;
 
 use std::{os::fd::AsFd, path::PathBuf};
 
 use crate::{
-    compiler::event::{
-        self,
-        control::{CONTROL_MAP, Control},
-    },
+    compiler::event::control::{CONTROL_MAP, Control},
     loader::{Map, Program, Update, link::LinkInfo, pin},
 };
 
@@ -45,6 +43,7 @@ pub use error::Error;
 pub use generation::Counts;
 pub use look::State;
 pub use root::{BPFFS, Listening, Root};
+pub use seen::{Keep, Seen};
 pub use tidy::{Cleaned, Found, Tidy};
 
 use generation::Generation;
@@ -218,40 +217,24 @@ impl Attachment {
         Ok(map.update(&[0; 4], &control.to_bytes(), Update::Any)?)
     }
 
-    /// The maps with which a program that takes its place goes on: what counts and what controls it,
-    /// as far as they have the same form in `image`. With `reset` it counts anew.
+    /// Switch on `control` in `program`, which is to take its place and does not run yet, and has
+    /// controls of its own.
     ///
     /// # Errors
     ///
-    /// [`Error::Unreadable`] if the counters have another form.
-    pub fn shared(
-        &self,
-        image: &crate::assembler::ProgramImage,
-        reset: bool,
-    ) -> Result<Vec<&Map>, Error> {
-        let mut shared = Vec::new();
-        for (index, spec) in image.maps().iter().enumerate() {
-            let counts = index == event::COUNTERS_MAP;
-            let goes_on = if counts { !reset } else { GO_ON.contains(&spec.name.as_str()) };
-            let Some(map) = self.map(&spec.name).filter(|_| goes_on) else { continue };
-            let there = map.spec();
-            let same = there.kind == spec.kind
-                && there.key_bytes == spec.key_bytes
-                && there.value_bytes == spec.value_bytes
-                && (there.entries_max == spec.entries_max || spec.entries_max == 0);
-            match (same, counts) {
-                (true, _) => shared.push(map),
-                (false, true) => {
-                    let what = format!("the counters of {} have another form", self.name);
-                    return Err(Error::Unreadable { what, source: None });
-                }
-                (false, false) => {}
+    /// [`Error::State`] if it has none, but something is to be switched on; the map cannot be written.
+    pub fn prepare(&self, program: &Program, control: &Control) -> Result<(), Error> {
+        let Some(map) = program.map_named(CONTROL_MAP) else {
+            if *control == Control::default() {
+                return Ok(());
             }
-        }
-        Ok(shared)
+            return Err(Error::State {
+                name: self.name.clone(),
+                state: "was not exchanged: the new program has no controls".to_owned(),
+                hint: "this is a bug in Hardwire; please report it".to_owned(),
+            });
+        };
+        self.root.step("set the controls of the new program");
+        Ok(map.update(&[0; 4], &control.to_bytes(), Update::Any)?)
     }
 }
-
-/// Maps besides the counters that a program hands over to its successor. The ring of its events is not
-/// one of them: an event names a pattern by its place, so a reader must know whose events it reads.
-const GO_ON: [&str; 2] = [CONTROL_MAP, "sources"];

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hardwire::attachment::{Description, Hook, PatternText, Place, Root, Via};
+use hardwire::attachment::{Description, Hook, Keep, PatternText, Place, Root, Via};
+use hardwire::compiler::event::control::Control;
 use hardwire::compiler::event::record::Direction;
-use hardwire::compiler::ir::{Matcher, Report, Scope, Verdicts};
+use hardwire::compiler::ir::{Matcher, Report, Scope, Verdict, Verdicts};
 use hardwire::compiler::pattern::{Syntax, Written};
 use hardwire::compiler::{self, Compiled, Entry};
 use hardwire::loader::link::{TcNetlink, TcxLink};
@@ -22,18 +23,24 @@ use crate::Site;
 /// The name of every attachment here.
 pub(crate) const NAME: &str = "test-xdp";
 
+/// The deadline of a program on probation: long over.
+pub(crate) const PAST_NS: u64 = 1;
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Attach,
     Replace,
+    /// Replace by a program that drops, past its deadline.
+    Probation,
     Detach,
     Clean,
 }
 
-const ACTS: [(Act, &str); 4] = [
+const ACTS: [(Act, &str); 5] = [
     (Act::Attach, "attach"),
     (Act::Replace, "replace"),
+    (Act::Probation, "probation"),
     (Act::Detach, "detach"),
     (Act::Clean, "clean"),
 ];
@@ -118,20 +125,25 @@ fn act() {
     let root = Root::open(&PathBuf::from(of("LIFE_BPFFS"))).expect("a bpffs").with_steps(step);
     match act {
         Act::Attach => attach(&root, &of("LIFE_IFACE"), how),
-        Act::Replace => replace(&root, how),
+        Act::Replace => replace(&root, how, None),
+        Act::Probation => replace(&root, how, Some(PAST_NS)),
         Act::Detach => root.open_attachment(NAME).expect("there").detach().expect("detached"),
         Act::Clean => drop(root.clean(false).expect("cleaned")),
     }
 }
 
-fn compiled(patterns: &[&str], how: How) -> (Matcher, Vec<PatternText>, Compiled) {
+fn compiled(
+    patterns: &[&str],
+    how: How,
+    on_match: Verdict,
+) -> (Matcher, Vec<PatternText>, Compiled) {
     let written: Vec<_> = patterns.iter().map(|&p| Written::new(Syntax::Literal, p)).collect();
     let lower = |(written, id): (&Written, u32)| written.lower(id).expect("good");
     let matcher = Matcher {
         patterns: written.iter().zip(1..).map(lower).collect(),
         scope: Scope::Payload,
         report: Report::All,
-        verdicts: Verdicts::default(),
+        verdicts: Verdicts { on_match, ..Verdicts::default() },
     };
     let target = features::target().expect("this kernel");
     let options = compiler::Options { controls: true, ..compiler::Options::default() };
@@ -140,7 +152,7 @@ fn compiled(patterns: &[&str], how: How) -> (Matcher, Vec<PatternText>, Compiled
 }
 
 fn attach(root: &Root, interface: &str, how: How) {
-    let (matcher, patterns, compiled) = compiled(&["before", "always"], how);
+    let (matcher, patterns, compiled) = compiled(&["before", "always"], how, Verdict::Pass);
     let program = Program::load(&compiled.image, &LoadOptions::default()).expect("loads");
     let mut socket = Socket::open().expect("a socket");
     let link = socket.link_by_name(interface).expect("there");
@@ -197,12 +209,19 @@ fn hold(place: Place, how: How, mut socket: Socket, link: &Link, program: &Progr
     }
 }
 
-fn replace(root: &Root, how: How) {
-    let (_, patterns, compiled) = compiled(&["always", "after"], how);
-    let attachment = root.open_attachment(NAME).expect("there");
-    let shared = attachment.shared(&compiled.image, false).expect("the same form");
+fn replace(root: &Root, how: How, deadline_ns: Option<u64>) {
+    let on_match = if deadline_ns.is_some() { Verdict::Drop } else { Verdict::Pass };
+    let (_, patterns, compiled) = compiled(&["always", "after"], how, on_match);
+    let seen = root.open_attachment(NAME).expect("there").release();
+    let keep = Keep { counts: true, controls: deadline_ns.is_none() };
+    let shared = seen.shared(&compiled.image, keep).expect("the same form");
     let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared);
-    let description = Description { patterns, ..attachment.description().clone() };
-    drop(shared);
-    attachment.replace(&program.expect("loads"), &description, false).expect("replaced");
+    let program = program.expect("loads");
+    let description = Description { patterns, ..seen.description().clone() };
+    let attachment = seen.lock().expect("the same");
+    if let Some(deadline_ns) = deadline_ns {
+        let control = Control { deadline_ns, ..Control::default() };
+        attachment.prepare(&program, &control).expect("it has controls");
+    }
+    attachment.replace(&program, &description, false).expect("replaced");
 }

@@ -65,6 +65,37 @@ fn a_limit_for_each_source_is_kept_and_switched_off() {
     });
 }
 
+#[test]
+fn a_program_that_comes_in_a_dry_run_drops_nothing_from_its_first_frame_on() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    at_a_site(|site| {
+        let iface = site.interface();
+        for round in 0..5 {
+            site.good(&["attach", &iface, "-e", "abc", "--pin", "--events", "--rate", "7"]);
+            let over = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        site.send(b"abc", 50);
+                    }
+                });
+                let words = ["attach", &iface, "--pin", "--replace", "-e", "abc", "--on-match"];
+                let more = ["drop", "--dry-run", "--events"];
+                let ran = site.run(&[&words[..], &more].concat());
+                over.store(true, Ordering::Relaxed);
+                assert_eq!(ran.code, Some(0), "{}", ran.err);
+            });
+            let (_, dropped, _) = verdicts(site, &iface);
+            assert_eq!(dropped, 0, "round {round}");
+            // What was not given anew stays.
+            let said = site.good(&["set", &iface, "--dry-run", "off"]);
+            assert!(said.ends_with("verdicts hold, at most 7 events a second\n"), "{said}");
+            site.good(&["detach", &iface]);
+        }
+    });
+}
+
 /// The process that waits for the confirmation of `name` on the bpffs of `site`.
 fn watcher(site: &Site, name: &str) -> Option<Pid> {
     let bpffs = site.bpffs.display().to_string();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use hardwire::attachment::Tidy;
 use hardwire::compiler::event::Counter;
 
-use crate::child::{Act, How, NAME, done, killed};
+use crate::child::{Act, How, NAME, PAST_NS, done, killed};
 use crate::{Site, at_a_site, is_gone};
 
 /// More steps than anything has.
@@ -122,6 +122,32 @@ fn a_replacement_that_is_killed_loses_no_count_and_leaves_one_program() {
             );
             assert!(steps.len() >= 15, "{steps:?}");
             assert!(steps.iter().any(|step| step == "pin base"), "{steps:?}");
+        }
+    });
+}
+
+#[test]
+fn a_replacement_on_probation_that_is_killed_never_runs_without_its_deadline() {
+    at_a_site(|site| {
+        for how in How::ALL {
+            let before = |site: &mut Site| done(site, Act::Attach, how);
+            let check = |site: &mut Site, at: &str| {
+                // It drops what matches, but its time was over before it came.
+                site.send(b"always", 5);
+                let (generation, deadline, dropped) = site.inside(|| {
+                    let attachment = site.root().open_attachment(NAME).expect("there");
+                    let control = attachment.control().expect("readable").expect("controls");
+                    let dropped = attachment.counts().expect("counts").counters;
+                    (attachment.generation(), control.deadline_ns, dropped.get(Counter::Drop))
+                });
+                let want = if generation == 2 { PAST_NS } else { 0 };
+                assert_eq!((deadline, dropped), (want, 0), "killed before: {at}");
+                let hits = HashMap::from([("before", 0), ("always", 5), ("after", 0)]);
+                is_whole(site, (at, how), 5, &hits);
+            };
+            let steps = at_every_step(site, (Act::Probation, how), before, check);
+            let place = |step: &str| steps.iter().position(|one| one == step).expect("a step");
+            assert!(place("set the controls of the new program") < place("exchange"));
         }
     });
 }

@@ -109,6 +109,61 @@ fn a_replacement_keeps_what_is_not_given_and_counts_on_unless_told_otherwise() {
 }
 
 #[test]
+fn only_what_is_at_the_place_that_was_named_is_replaced() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        site.good(&["attach", &iface, "-e", "abc", "--pin", "--name", "foo", "--via", "link"]);
+        let id = site.attached();
+        let mode = site.lab.server.netlink.xdp(&site.lab.server.link).expect("the interface");
+        let (mode, _) = mode.modes().next().expect("attached");
+        let other = if mode == hardwire::netlink::XdpMode::Generic { "native" } else { "generic" };
+        let cases: [(&str, &[&str], &str); 4] = [
+            ("lo", &[], "foo is attached at xdp of"),
+            (&iface, &["--at", "egress"], "foo is attached at xdp of"),
+            (&iface, &["--via", "netlink"], "foo is attached by link"),
+            (&iface, &["--mode", other], "foo is attached in"),
+        ];
+        for (interface, more, want) in cases {
+            let words = ["attach", interface, "-e", "x", "--pin", "--name", "foo", "--replace"];
+            let ran = site.run(&[&words[..], more].concat());
+            assert!(ran.code != Some(0) && ran.err.contains(want), "{more:?}: {}", ran.err);
+            assert_eq!(site.attached(), id, "{more:?}");
+        }
+        let mode = mode.to_string();
+        let words = ["attach", &iface, "-e", "x", "--pin", "--name", "foo", "--replace"];
+        site.good(&[&words[..], &["--via", "link", "--mode", &mode]].concat());
+        assert_ne!(site.attached(), id);
+        site.good(&["detach", "foo"]);
+    });
+}
+
+#[test]
+fn an_exchange_that_takes_its_time_keeps_nobody_waiting_and_notices_what_others_did() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let name = format!("{iface}-xdp");
+        let others: [&[&str]; 3] = [
+            &["replace", &name, "-e", "theirs"],
+            &["detach", &name],
+            &["attach", &iface, "--pin", "--replace", "-e", "x"],
+        ];
+        for words in others {
+            site.good(&["attach", &iface, "-e", "abc", "--pin"]);
+            let seen = site.inside(|| site.root().open_attachment(&name)).expect("there").release();
+            // Somebody compiles now.
+            site.good(&["stats", &name]);
+            drop(site.inside(|| seen.lock()).expect("the same still"));
+            site.good(words);
+            let error = site.inside(|| seen.lock()).expect_err("changed").to_string();
+            assert_eq!(error, format!("{name} was changed meanwhile, so nothing was done"));
+            if site.attached().is_some() {
+                site.good(&["detach", &name]);
+            }
+        }
+    });
+}
+
+#[test]
 fn nothing_is_mounted_or_changed_that_was_not_asked_for() {
     at_a_site(|site| {
         let iface = site.interface();

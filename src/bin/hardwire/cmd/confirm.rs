@@ -55,17 +55,16 @@ pub(super) fn deadline(seconds: u32) -> u64 {
     monotonic_ns().saturating_add(u64::from(seconds) * 1_000_000_000)
 }
 
-/// Start the process that detaches `name` at the deadline.
+/// Start the process that detaches `name` at the deadline, while `name` is locked and before its program
+/// runs. If that never comes to run, the process finds another deadline or none, and ends.
 ///
 /// # Errors
 ///
-/// It cannot be started. The program lets everything pass from the deadline on all the same.
+/// It cannot be started.
 pub(super) fn watch_over(name: &str, root: &RootOption, deadline_ns: u64) -> Result<(), Problem> {
     let fail = |error: io::Error| {
-        Problem::because("cannot start the process that detaches it", &error).hint(
-            "the program itself lets everything pass from the deadline on; `hardwire detach` \
-             removes it",
-        )
+        Problem::because("cannot start the process that detaches it", &error)
+            .hint("nothing was attached or exchanged")
     };
     let own = std::env::current_exe().map_err(fail)?;
     // On a terminal its last words are read; a pipe would stay open for as long as it waits.

@@ -4,9 +4,9 @@
 use std::io::Write;
 
 use clap::Args;
-use hardwire::attachment::{Attachment, Description, Hook};
+use hardwire::attachment::{Attachment, Description, Hook, Keep, Seen};
 use hardwire::compiler::event::EVENTS_MAP;
-use hardwire::compiler::event::control::{CONTROL_MAP, Control};
+use hardwire::compiler::event::control::CONTROL_MAP;
 use hardwire::compiler::event::record::Direction;
 use hardwire::compiler::ir::Matcher;
 use hardwire::compiler::pattern::Written;
@@ -20,7 +20,7 @@ use super::{confirm, verify};
 use crate::Ending;
 use crate::failure::{Failure, Problem};
 use crate::options::lifecycle::of_attachment;
-use crate::options::{MatcherOptions, Named, RootOption, TargetOption};
+use crate::options::{ControlOptions, MatcherOptions, Named, RootOption, TargetOption};
 use crate::output::{Output, grouped};
 
 const EXAMPLES: &str = "\
@@ -58,8 +58,8 @@ pub(super) struct Exchange<'a> {
     pub(super) named: &'a [Named],
     pub(super) compiler: &'a compiler::Options,
     pub(super) compiled: &'a Compiled,
-    /// What is switched on; nothing leaves it as it is.
-    pub(super) control: Option<Control>,
+    /// What is switched on; what they do not say stays as it is.
+    pub(super) controls: Option<&'a ControlOptions>,
     pub(super) confirm: Option<u32>,
     pub(super) reset: bool,
     pub(super) root: &'a RootOption,
@@ -70,7 +70,9 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let root = options.root.open()?;
     let attachment = root.find(&options.name).map_err(|error| of_attachment(&error))?;
     attachment.attached().map_err(|error| of_attachment(&error))?;
-    let description = attachment.description();
+    // Whoever asks about it or detaches it does not wait for the compiler and the verifier.
+    let seen = attachment.release();
+    let description = seen.description();
     let (before, patterns) = before(description)?;
     let (matcher, named) = options.matcher.read_over(before, &patterns, output)?;
     let entry = entry(description.hook);
@@ -83,12 +85,12 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
         named: &named,
         compiler: &compiler,
         compiled: &compiled,
-        control: None,
+        controls: None,
         confirm: options.confirm,
         reset: options.reset,
         root: &options.root,
     };
-    exchange.run(attachment, output)
+    exchange.run(&seen, output)
 }
 
 /// Where a program for `hook` runs.
@@ -119,23 +121,21 @@ fn before(description: &Description) -> Result<(Matcher, Vec<Written>), Problem>
 
 impl Exchange<'_> {
     /// Load it and put it in place.
-    pub(super) fn run(
-        &self,
-        attachment: Attachment,
-        output: &mut Output,
-    ) -> Result<Ending, Failure> {
+    pub(super) fn run(&self, seen: &Seen, output: &mut Output) -> Result<Ending, Failure> {
         let image = &self.compiled.image;
-        let shared = attachment.shared(image, self.reset).map_err(|error| of_attachment(&error))?;
+        // The program before goes on until the exchange: what is new must not be switched for it, and
+        // what takes its place must not run a moment without it.
+        let controls = self.controls.is_none() && self.confirm.is_none();
+        let keep = Keep { counts: !self.reset, controls };
+        let shared = seen.shared(image, keep).map_err(|error| of_attachment(&error))?;
         let load = || Program::load_sharing(image, &LoadOptions::default(), &shared);
         let program = output
             .busy("the verifier is at work", load)
             .map_err(|error| Problem::of_load(&error))?;
         verify::without_types(&program, output);
-        if (self.control.is_some() || self.confirm.is_some())
-            && program.map_named(CONTROL_MAP).is_none()
-        {
-            let problem = Problem::new("the program has no controls, so nothing was exchanged");
-            return Err(problem.hint("this is a bug in Hardwire; please report it").into());
+        let attachment = seen.lock().map_err(|error| of_attachment(&error))?;
+        if !shared.iter().any(|map| map.spec().name == CONTROL_MAP) {
+            self.switch(&attachment, &program)?;
         }
         let mut description = Description {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -161,7 +161,6 @@ impl Exchange<'_> {
                 grouped(bytes)
             ));
         }
-        self.switch(&attachment)?;
         drop(attachment);
         let new = program.info().map_err(|error| super::of_info(&error))?.id;
         let slots = description.slots;
@@ -188,21 +187,19 @@ impl Exchange<'_> {
         Ok(Ending::Done)
     }
 
-    /// Switch what is to be switched, and have the confirmation awaited.
-    fn switch(&self, attachment: &Attachment) -> Result<(), Failure> {
+    /// Switch in `program`, which has controls of its own, what is to be switched, the rest as it is,
+    /// and have the confirmation awaited. All of that before it runs: whenever this process ends, what
+    /// runs has its deadline, and somebody who keeps it.
+    fn switch(&self, attachment: &Attachment, program: &Program) -> Result<(), Failure> {
         let of = |error| of_attachment(&error);
-        let deadline_ns = self.confirm.map(confirm::deadline);
-        if self.control.is_none() && deadline_ns.is_none() {
-            return Ok(());
-        }
         let before = attachment.control().map_err(of)?.unwrap_or_default();
-        let control = self.control.unwrap_or(before);
-        let Control { epoch, count, .. } = before;
-        let deadline_ns = deadline_ns.unwrap_or(before.deadline_ns);
-        attachment.set_control(&Control { deadline_ns, epoch, count, ..control }).map_err(of)?;
-        match self.confirm {
-            Some(_) => Ok(confirm::watch_over(attachment.name(), self.root, deadline_ns)?),
-            None => Ok(()),
+        let mut control = self.controls.map_or(before, |controls| controls.over(before));
+        let deadline_ns = self.confirm.map(confirm::deadline);
+        control.deadline_ns = deadline_ns.unwrap_or(before.deadline_ns);
+        attachment.prepare(program, &control).map_err(of)?;
+        if let Some(deadline_ns) = deadline_ns {
+            confirm::watch_over(attachment.name(), self.root, deadline_ns)?;
         }
+        Ok(())
     }
 }

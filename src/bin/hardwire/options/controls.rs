@@ -90,4 +90,15 @@ impl ControlOptions {
             ..Control::default()
         }
     }
+
+    /// The same over what is switched on already.
+    pub(crate) fn over(&self, before: Control) -> Control {
+        Control {
+            dry_run: self.dry_run || before.dry_run,
+            sample: self.sample.unwrap_or(before.sample),
+            rate: self.rate.unwrap_or(before.rate),
+            limit_pps: self.limit_pps.unwrap_or(before.limit_pps),
+            ..before
+        }
+    }
 }

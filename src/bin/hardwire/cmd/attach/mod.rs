@@ -14,14 +14,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use hardwire::attachment::{Error, Place};
+use hardwire::attachment::{self as kept, Error, Place, Seen, State};
 use hardwire::compiler::event::control::{CONTROL_MAP, Control};
 use hardwire::compiler::event::record::CAPTURED_MAX;
 use hardwire::compiler::ir::{Verdict, Verdicts};
 use hardwire::compiler::{self, Events};
 use hardwire::loader::features::{self, Support};
 use hardwire::loader::link::LinkError;
-use hardwire::loader::{LoadOptions, Program, Update, wait_for_programs};
+use hardwire::loader::{LoadOptions, Program, Update, host, wait_for_programs};
 use hardwire::netlink::{Link, LinkWatch, NetlinkError, Socket, TcDirection, XdpMode};
 use serde_json::json;
 
@@ -84,6 +84,16 @@ enum Via {
     Link,
     /// rtnetlink: any kernel; the only way to replace another program.
     Netlink,
+}
+
+impl Via {
+    /// As a description has it.
+    const fn kept(self) -> kept::Via {
+        match self {
+            Self::Link => kept::Via::Link,
+            Self::Netlink => kept::Via::Netlink,
+        }
+    }
 }
 
 /// Options of `attach`.
@@ -205,19 +215,18 @@ pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Fail
     let compiled = options.target.compile_with(&compiler, &matcher, entry, &target, output)?;
     verify::foresee(&compiled, output);
     guard::warn(&mut socket, &link, &matcher, &options.controls, &options.stay, output);
-    if let Some(attachment) = options.ours(&link)? {
-        let control = options.controls.given().then(|| options.controls.control());
+    if let Some(seen) = options.ours(&link)? {
         let exchange = Exchange {
             matcher: &matcher,
             named: &named,
             compiler: &compiler,
             compiled: &compiled,
-            control,
+            controls: options.controls.given().then_some(&options.controls),
             confirm: options.stay.confirm,
             reset: false,
             root: &options.stay.root,
         };
-        return exchange.run(attachment, output);
+        return exchange.run(&seen, output);
     }
     let program = output
         .busy("the verifier is at work", || Program::load(&compiled.image, &LoadOptions::default()))
@@ -410,17 +419,50 @@ impl Options {
         Delivery::open(program, named, link, &how, output).map(Some)
     }
 
-    /// The attachment whose place is to be taken.
-    fn ours(&self, link: &Link) -> Result<Option<hardwire::attachment::Attachment>, Failure> {
+    /// The attachment whose place is to be taken, which must be at the place that was named.
+    fn ours(&self, link: &Link) -> Result<Option<Seen>, Failure> {
         if self.replace != Some(Replaced::Ours) {
             return Ok(None);
         }
         let name = self.stay.name(&link.name, self.at.hook());
-        match self.stay.root.open()?.open_attachment(&name) {
-            Ok(attachment) => Ok(Some(attachment)),
-            Err(Error::Unknown { .. }) => Ok(None),
-            Err(error) => Err(of_attachment(&error).into()),
+        let of = |error: Error| Failure::from(of_attachment(&error));
+        let attachment = match self.stay.root.open()?.open_attachment(&name) {
+            Err(Error::Unknown { .. }) => return Ok(None),
+            result => result.map_err(of)?,
+        };
+        attachment.attached().map_err(of)?;
+        let here = host::network_namespace().map_err(|error| {
+            Problem::because("cannot tell which network namespace this is", &error)
+                .hint("mount /proc")
+        })?;
+        let description = attachment.description();
+        let (hook, via) = (description.hook, description.via);
+        let is = match () {
+            () if !description.is_in(&here) => Some("in another network namespace".to_owned()),
+            () if (description.ifindex, hook) != (link.index, self.at.hook()) => {
+                Some(format!("at {} of {}", hook.name(), description.interface))
+            }
+            () => None,
+        };
+        if let Some(is) = is {
+            let problem = Problem::new(format!("{name} is attached {is}, not here"));
+            let problem = problem.at("--replace");
+            return Err(problem.hint("give this one another name with --name").into());
         }
+        if self.via.is_some_and(|asked| asked.kept() != via) {
+            let problem = Problem::new(format!("{name} is attached by {}", via.name()));
+            let hint = "leave --via away, or detach it first";
+            return Err(Failure::Usage(problem.at("--via").hint(hint)));
+        }
+        if let State::Attached { mode: Some(mode) } = attachment.state()
+            && self.mode != ModeWord::Auto
+            && XdpMode::from(self.mode) != *mode
+        {
+            let problem = Problem::new(format!("{name} is attached in {mode} mode"));
+            let hint = "leave --mode away, or detach it first";
+            return Err(Failure::Usage(problem.at("--mode").hint(hint)));
+        }
+        Ok(Some(attachment.release()))
     }
 
     fn occupied(&self) -> Result<Occupied, Failure> {

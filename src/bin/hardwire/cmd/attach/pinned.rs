@@ -64,15 +64,15 @@ impl Ready<'_> {
         let control = Control { deadline_ns: deadline_ns.unwrap_or(0), ..self.control };
         super::set_control(self.program, &control)?;
         place.fill(self.program, &description).map_err(of)?;
+        if let Some(deadline_ns) = deadline_ns {
+            super::super::confirm::watch_over(&name, &stay.root, deadline_ns)?;
+        }
         let (link, spot) = (self.link, self.spot);
         let attachment =
             attach(self.via, socket, (link, self.program), spot, self.occupied, output)
                 .map_err(|error| of_attach(&error, link, spot))?;
         let (spot, via) = (attachment.spot(), attachment.via());
         attachment.stay(place).map_err(of)?;
-        if let Some(deadline_ns) = deadline_ns {
-            super::super::confirm::watch_over(&name, &stay.root, deadline_ns)?;
-        }
         let (id, slots) = (self.program_id, self.compiled.slot_count());
         if output.json() {
             output.json_line(&json!({
@@ -119,10 +119,7 @@ impl Ready<'_> {
             netns: here.inode,
             netns_cookie: here.cookie,
             hook: self.hook,
-            via: match self.via {
-                Via::Link => hardwire::attachment::Via::Link,
-                Via::Netlink => hardwire::attachment::Via::Netlink,
-            },
+            via: self.via.kept(),
             mode: self.spot.words().1.unwrap_or_default(),
             scope: String::new(),
             report: String::new(),

@@ -9,11 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::{fs, io};
 
-use hardwire::attachment::{Attachment, Description, Error, Hook, Root, Via};
-use hardwire::compiler::event::control::CONTROL_MAP;
+use hardwire::attachment::{Attachment, Description, Error, Hook, Keep, Root, Via};
 use hardwire::loader::host::{self, NetworkNamespace};
 use hardwire::loader::link::TcxLink;
-use hardwire::loader::{LoadOptions, Map, Program};
+use hardwire::loader::{LoadOptions, Program};
 use hardwire::netlink::{Link, Socket, TcDirection};
 
 use super::wanted::{Prepared, Wanted};
@@ -213,13 +212,14 @@ fn exchange(
 ) -> Result<Program, Failure> {
     let Prepared { wanted, compiled } = prepared;
     let of = |error: Error| Failure::from(of_attachment(&error));
-    let shared = attachment.shared(&compiled.image, false).map_err(of)?;
     // Its controls are set before it runs.
-    let own = |map: &&Map| map.spec().name != CONTROL_MAP;
-    let shared: Vec<&Map> = shared.into_iter().filter(own).collect();
+    let keep = Keep { counts: true, controls: false };
+    let seen = attachment.release();
+    let shared = seen.shared(&compiled.image, keep).map_err(of)?;
     let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared)
         .map_err(|error| Problem::of_load(&error).at(wanted.place.clone()))?;
-    set_control(&program, &wanted.control)?;
+    let attachment = seen.lock().map_err(of)?;
+    attachment.prepare(&program, &wanted.control).map_err(of)?;
     attachment.replace(&program, description, false).map_err(of)?;
     Ok(program)
 }
