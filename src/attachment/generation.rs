@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -24,6 +25,22 @@ pub(super) const PROGRAM: &str = "program";
 /// The pin of what earlier generations counted: a 64-bit number for each pattern, and one for all
 /// patterns that are not there any more.
 pub(super) const BASE: &str = "base";
+
+/// One program of an attachment, told from all others: an attachment that was detached and made anew
+/// under its name counts from 1 again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Incarnation {
+    inode: u64,
+    number: u32,
+}
+
+impl Incarnation {
+    /// That of the generation `number` in the directory of an attachment, if it is there.
+    pub(super) fn of(directory: &Path, number: u32) -> Option<Self> {
+        let inode = fs::metadata(directory.join(number.to_string())).ok()?.ino();
+        Some(Self { inode, number })
+    }
+}
 
 /// One program of an attachment.
 #[derive(Debug)]

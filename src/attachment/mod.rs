@@ -40,7 +40,7 @@ use crate::{
 
 pub use description::{Description, EventsText, Hook, PatternText, Via};
 pub use error::Error;
-pub use generation::Counts;
+pub use generation::{Counts, Incarnation};
 pub use look::State;
 pub use root::{BPFFS, Listening, Root};
 pub use seen::{Keep, Seen};
@@ -154,6 +154,11 @@ impl Attachment {
     /// How many programs it has had, this one included.
     pub fn generation(&self) -> u32 {
         self.current.number
+    }
+
+    /// Which of all programs that had its name this is; nothing if it was removed meanwhile.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        Incarnation::of(&self.directory, self.current.number)
     }
 
     /// Its program, with all its maps in the order of their names.

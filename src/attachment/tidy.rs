@@ -87,14 +87,16 @@ impl Root {
         }
     }
 
-    /// The number of the newest program of the attachment called `name`, which may not run yet; nothing
-    /// if there is no such attachment. Does not wait for whoever changes it.
+    /// Which program of the attachment called `name` is the newest, though it may not run yet; nothing if
+    /// there is no such attachment. Does not wait for whoever changes it.
     ///
     /// # Errors
     ///
     /// The directory cannot be read.
-    pub fn newest(&self, name: &str) -> Result<Option<u32>, Error> {
-        Ok(super::generation::numbers(&self.directory(name)?)?.last().copied())
+    pub fn newest(&self, name: &str) -> Result<Option<super::Incarnation>, Error> {
+        let directory = self.directory(name)?;
+        let newest = super::generation::numbers(&directory)?.last().copied();
+        Ok(newest.and_then(|number| super::Incarnation::of(&directory, number)))
     }
 
     /// All attachments, by name.

@@ -66,6 +66,8 @@ pub struct Written {
     pub whole_bytes: u64,
     /// Packets that were handed over, those that are still in the buffer among them.
     pub packets: u64,
+    /// Packets of which the output took the whole block.
+    pub whole_packets: u64,
 }
 
 /// Which interface of this capture.
@@ -372,7 +374,8 @@ impl<W: Write> Writer<W> {
                 Err(error) => result = Err(error),
             }
         }
-        let whole = whole_blocks(&self.buffer[..self.taken]);
+        let (whole, packets) = whole_blocks(&self.buffer[..self.taken]);
+        self.written.whole_packets += packets;
         self.written.whole_bytes = self.written.bytes - as_u64(self.taken - whole);
         // Of a block that was taken in part the begin is kept: where it ends is said there.
         self.buffer.drain(..whole);
@@ -382,18 +385,21 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// How many of these bytes are whole blocks. They begin with one.
-fn whole_blocks(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(length) = bytes.get(at + 4..).and_then(|rest| rest.first_chunk::<4>()) {
+/// How many of these bytes are whole blocks, and how many of those are packets. They begin with one.
+fn whole_blocks(bytes: &[u8]) -> (usize, u64) {
+    let (mut at, mut packets) = (0, 0);
+    while let Some([a, b, c, d, length @ ..]) =
+        bytes.get(at..).and_then(|rest| rest.first_chunk::<8>())
+    {
         let length =
             usize::try_from(u32::from_le_bytes(*length)).expect("Linux has no 16-bit machines");
         if at + length > bytes.len() {
             break;
         }
+        packets += u64::from(u32::from_le_bytes([*a, *b, *c, *d]) == ENHANCED_PACKET);
         at += length;
     }
-    at
+    (at, packets)
 }
 
 /// A block that is being put together at the end of a buffer.

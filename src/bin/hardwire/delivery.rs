@@ -153,9 +153,12 @@ impl<'a> Delivery<'a> {
         Ok(())
     }
 
-    /// Events delivered so far.
+    /// Events that are where they should be: printed, or whole in the capture.
     pub(crate) fn delivered(&self) -> u64 {
-        self.to.delivered
+        match &self.to.capture {
+            Some(capture) => capture.written().whole_packets,
+            None => self.to.delivered,
+        }
     }
 
     /// Deliver what is there now.

@@ -85,7 +85,7 @@ fn long_texts_are_cut_between_characters_and_empty_ones_left_out() {
     let comment = "a".to_owned() + &name;
     writer.packet(&Packet { comment: &comment, ..Packet::new(id, Duration::ZERO, b"") }).unwrap();
     let file = writer.finish().unwrap();
-    assert_eq!(whole_blocks(&file), file.len());
+    assert_eq!(whole_blocks(&file).0, file.len());
     assert!(String::from_utf8_lossy(&file[100..4000]).chars().all(|c| c == '\u{e9}'));
     // Two texts of at most 4096 bytes; the one with a letter in front ends a character earlier.
     assert_eq!(file.len(), 44 + (20 + 4 + 4096 + 8 + 4) + (32 + 4 + 4096 + 4));
@@ -155,7 +155,7 @@ fn a_full_disk_leaves_whole_blocks_and_says_where_the_last_one_ends() {
         let Err(WriteError::Output { at, source }) = fill(room) else { panic!("{room}") };
         assert_eq!((at.bytes, source.kind()), (room as u64, io::ErrorKind::StorageFull));
         let end = usize::try_from(at.whole_bytes).unwrap();
-        assert_eq!(whole_blocks(&whole[..room]), end);
+        assert_eq!(whole_blocks(&whole[..room]).0, end);
         if end >= 28 {
             let mut reader = Reader::new(&whole[..end]).unwrap();
             while reader.next_frame().unwrap().is_some() {}

@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use hardwire::attachment::{Attachment, Error, Hook, Listening, Root};
+use hardwire::attachment::{Attachment, Error, Hook, Incarnation, Listening, Root};
 use hardwire::compiler::event::{Counter, Counters};
 use hardwire::loader::{Map, host};
 use hardwire::netlink::{Link, NetlinkError, Socket};
@@ -63,6 +63,7 @@ struct Heard {
     name: String,
     /// The program whose events are read.
     generation: u32,
+    incarnation: Option<Incarnation>,
     /// Nobody else reads them.
     listening: Listening,
     /// What it counts.
@@ -149,8 +150,9 @@ impl Heard {
     fn new(root: Root, attachment: &Attachment, listening: Listening) -> Result<Self, Failure> {
         let (name, generation) = (attachment.name().to_owned(), attachment.generation());
         let counters = counters(attachment)?;
-        let (lost_before, lost) = (0, 0);
-        let mut heard = Self { root, name, generation, listening, counters, lost_before, lost };
+        let (incarnation, lost_before, lost) = (attachment.incarnation(), 0, 0);
+        let mut heard =
+            Self { root, name, generation, incarnation, listening, counters, lost_before, lost };
         heard.lost_before = heard.counted()?.get(Counter::EventsLost);
         Ok(heard)
     }
@@ -216,7 +218,7 @@ impl Heard {
         output: &mut Output,
     ) -> Result<bool, Failure> {
         let of = |error: Error| of_attachment(&error);
-        if self.root.newest(&self.name).map_err(of)? == Some(self.generation) {
+        if self.root.newest(&self.name).map_err(of)? == self.incarnation {
             return Ok(true);
         }
         // This waits until the exchange is over, and with it the last run of the program before.
@@ -228,7 +230,8 @@ impl Heard {
             }
             Err(error) => return Err(of(error).into()),
         };
-        if attachment.generation() == self.generation {
+        let incarnation = attachment.incarnation();
+        if incarnation == self.incarnation {
             return Ok(true);
         }
         snap(&attachment)?;
@@ -245,7 +248,7 @@ impl Heard {
         self.listening = listening;
         self.count_lost()?;
         let before = self.counters.id().ok();
-        self.generation = attachment.generation();
+        (self.generation, self.incarnation) = (attachment.generation(), incarnation);
         self.counters = counters(&attachment)?;
         if self.counters.id().ok() != before {
             self.lost_before = 0; // it counts anew
