@@ -193,6 +193,9 @@ pub struct Description {
     /// Was there no clsact qdisc before, so that it goes with the last filter?
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub makes_qdisc: bool,
+    /// Did a service make it, so that the next one may take it over?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub service: bool,
     /// The generation whose counts this one goes on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub continues: Option<u32>,

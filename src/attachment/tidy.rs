@@ -133,18 +133,7 @@ impl Root {
         let (names, foreign) = self.names()?;
         let mut cleaned = Vec::new();
         for name in names {
-            let (tidy, why) = match self.try_lock(&name)? {
-                Tried::Gone => continue,
-                Tried::Busy => (Tidy::Left, "another process is changing it".to_owned()),
-                Tried::Locked(_lock) => match self.clean_one(&name, dry_run)? {
-                    Some(done) => done,
-                    None => continue,
-                },
-            };
-            if tidy == Tidy::Settled && !dry_run {
-                self.open_attachment(&name)?;
-            }
-            cleaned.push(Cleaned { name, tidy, why });
+            cleaned.extend(self.clean_named(&name, dry_run)?);
         }
         let left = |path: PathBuf| Cleaned {
             name: path.display().to_string(),
@@ -153,6 +142,26 @@ impl Root {
         };
         cleaned.extend(foreign.into_iter().map(left));
         Ok(cleaned)
+    }
+
+    /// The same for the attachment called `name` alone; nothing if there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// As [`clean`](Self::clean).
+    pub fn clean_named(&self, name: &str, dry_run: bool) -> Result<Option<Cleaned>, Error> {
+        let (tidy, why) = match self.try_lock(name)? {
+            Tried::Gone => return Ok(None),
+            Tried::Busy => (Tidy::Left, "another process is changing it".to_owned()),
+            Tried::Locked(_lock) => match self.clean_one(name, dry_run)? {
+                Some(done) => done,
+                None => return Ok(None),
+            },
+        };
+        if tidy == Tidy::Settled && !dry_run {
+            self.open_attachment(name)?;
+        }
+        Ok(Some(Cleaned { name: name.to_owned(), tidy, why }))
     }
 
     /// Clean up after one attachment, which is locked; nothing if there is nothing to do.

@@ -177,6 +177,7 @@ fn attach(root: &Root, interface: &str, how: How) {
         events: None,
         source_limit: false,
         makes_qdisc: socket.clsact_kind(&link).expect("asked").is_none(),
+        service: false,
         continues: None,
     };
     description.set_matcher(&matcher);

@@ -187,3 +187,24 @@ fn an_interface_that_comes_back_is_attached_again() {
         service.end();
     });
 }
+
+/// Goal: what people attached by hand, by either means, is neither taken nor detached.
+#[test]
+fn what_no_service_made_is_not_taken_over() {
+    at_a_site(|site| {
+        let interface = site.interface();
+        site.configure("", "patterns = [\"x\"]");
+        for via in ["netlink", "link"] {
+            let by_hand = ["attach", &interface, "-e", "GET /admin", "--on-match", "drop"];
+            site.good(&[&by_hand[..], &["--pin", "--name", "t", "--via", via]].concat());
+            let id = site.attached();
+            assert!(id.is_some(), "{via}");
+            let (code, said) = site.fails();
+            assert_eq!(code, Some(1));
+            assert!(said.contains("no service has made it"), "{said}");
+            assert_eq!(site.attached(), id, "{via}");
+            assert_eq!(site.arrive(b"GET /admin", 10), 0, "{via}");
+            site.good(&["detach", "t"]);
+        }
+    });
+}

@@ -120,3 +120,59 @@ fn only_what_has_changed_is_exchanged() {
         assert_ne!(site.attached(), id);
     });
 }
+
+/// Goal: one typo among changes that would detach and exchange: nothing of them happens.
+#[test]
+fn a_missing_interface_or_a_refused_one_changes_nothing_of_the_rest() {
+    at_a_site(|site| {
+        let one = "patterns = [\"GET /admin\"]\non-match = \"drop\"";
+        let interface = site.interface();
+        site.configure("", one);
+        let service = site.serve();
+        let id = site.attached();
+        let text = std::fs::read_to_string(site.path("c.toml")).expect("it is there");
+        let second =
+            "[[attach]]\nname = \"u\"\nhook = \"ingress\"\npatterns = [\"POST\"]\ninterface";
+        for changed in [
+            text.replace("\"t\"", "\"v\"").replace(&interface, "vethO"),
+            text.replace("admin", "other") + second + " = \"vethO\"\n",
+        ] {
+            std::fs::write(site.path("c.toml"), changed).expect("a file");
+            service.signal(Signal::SIGHUP);
+            let status = site.hear("READY=1");
+            assert!(status.contains("1 attached; the last reload failed: "), "{status}");
+            assert!(status.contains("vethO"), "{status}");
+            assert_eq!(site.attached(), id, "{}", site.logged());
+            assert_eq!(site.arrive(b"GET /admin", 10), 0);
+        }
+        // Another name for the same place is no typo.
+        std::fs::write(site.path("c.toml"), text.replace("\"t\"", "\"v\"")).expect("a file");
+        service.signal(Signal::SIGHUP);
+        assert_eq!(site.hear("READY=1"), "READY=1\nSTATUS=1 attached\n", "{}", site.logged());
+        assert_eq!(site.arrive(b"GET /admin", 10), 0);
+        service.end();
+    });
+}
+
+/// Goal: whoever detaches one by hand takes the counts of that one only, and a reload brings it back.
+#[test]
+fn one_that_somebody_detached_is_not_counted_and_a_reload_attaches_it_again() {
+    at_a_site(|site| {
+        let one = "patterns = [\"GET /admin\"]\non-match = \"drop\"";
+        let interface = site.interface();
+        let both = format!(
+            "{one}\n[[attach]]\nname = \"u\"\ninterface = \"{interface}\"\nhook = \
+             \"ingress\"\npatterns = [\"POST\"]"
+        );
+        site.configure("prometheus = 9464", &both);
+        let service = site.serve();
+        site.good(&["detach", "t"]);
+        assert_eq!(site.arrive(b"GET /admin", 10), 10);
+        assert_eq!(site.counter(9464, "hardwire_outcomes_total outcome=\"matched\" name=\"u\""), 0);
+        service.signal(Signal::SIGHUP);
+        assert_eq!(site.hear("READY=1"), "READY=1\nSTATUS=2 attached\n");
+        assert_eq!(site.arrive(b"GET /admin", 10), 0, "{}", site.logged());
+        assert_eq!(site.counter(9464, "hardwire_verdicts_total verdict=\"drop\" name=\"t\""), 10);
+        service.end();
+    });
+}

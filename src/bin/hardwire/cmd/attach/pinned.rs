@@ -132,6 +132,7 @@ impl Ready<'_> {
             events: None,
             source_limit: false,
             makes_qdisc,
+            service: false,
             continues: None,
         };
         description.set_matcher(self.matcher);

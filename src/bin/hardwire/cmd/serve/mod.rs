@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hardwire::assembler::Target;
-use hardwire::attachment::Root;
+use hardwire::attachment::{Hook, Root};
 use hardwire::compiler::event::Counters;
 use hardwire::loader::features;
 use hardwire::netlink::{LinkEvent, LinkWatch};
@@ -42,7 +42,7 @@ use crate::output::Output;
 use config::{Config, Text};
 use notify::Notify;
 use pump::{Outputs, Pump, Source};
-use running::{How, Running};
+use running::{How, Loaded, Running};
 use wanted::{Prepared, Wanted};
 
 const EXAMPLES: &str = "\
@@ -156,6 +156,48 @@ fn check(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
 /// What the listener serves: the names of the attachments now.
 type Names = Arc<Mutex<Vec<String>>>;
 
+/// What becomes of something at a reload.
+enum Change<T> {
+    /// It stays.
+    Keep,
+    /// This takes its place.
+    To(Option<T>),
+}
+
+/// What a configuration takes, ready to be put in place.
+struct Plan {
+    /// The names of all attachments.
+    names: Vec<String>,
+    /// Those that are new, or change.
+    loaded: Vec<Loaded>,
+    listener: Change<(SocketAddr, Listener)>,
+    outputs: Outputs,
+}
+
+/// What went wrong so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn note<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        match result {
+            Ok(value) => return Some(value),
+            Err(Failure::Problems(more)) => self.0.extend(more),
+            Err(other) => self.0.push(Problem::new(other.headline())),
+        }
+        None
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `value`, if nothing went wrong.
+    fn or<T>(self, value: T) -> Result<T, Failure> {
+        if self.0.is_empty() { Ok(value) } else { Err(Failure::Problems(self.0)) }
+    }
+}
+
 struct Service<'a> {
     options: &'a Options,
     notify: Notify,
@@ -196,9 +238,12 @@ impl<'a> Service<'a> {
             listener: None,
             links,
         };
-        let started = service
-            .listen(config.output.prometheus, output)
-            .and_then(|()| service.start_all(prepared, output));
+        let started = service.listen(config.output.prometheus, output).and_then(|listener| {
+            if let Change::To(listener) = listener {
+                service.listener = listener;
+            }
+            service.start_all(prepared, output)
+        });
         if let Err(failure) = started {
             // The first failure is the one to know.
             let _ = service.stop(output);
@@ -209,16 +254,26 @@ impl<'a> Service<'a> {
     }
 
     fn start_all(&mut self, prepared: Vec<Prepared>, output: &Output) -> Result<(), Failure> {
-        for prepared in prepared {
-            self.start_one(prepared, output)?;
+        for loaded in self.load(prepared)? {
+            self.start_one(loaded, output)?;
         }
         self.tell_names();
         Ok(())
     }
 
-    fn start_one(&mut self, prepared: Prepared, output: &Output) -> Result<(), Failure> {
-        let slots = prepared.compiled.slot_count();
-        let (running, how) = Running::start(&self.root, prepared, output)?;
+    /// Load all of them, with everything they need looked up: nothing that runs changes.
+    fn load(&self, prepared: Vec<Prepared>) -> Result<Vec<Loaded>, Failure> {
+        let mut problems = Problems::default();
+        let mut all = Vec::new();
+        for prepared in prepared {
+            all.extend(problems.note(Loaded::load(&self.root, prepared)));
+        }
+        problems.or(all)
+    }
+
+    fn start_one(&mut self, loaded: Loaded, output: &Output) -> Result<(), Failure> {
+        let slots = loaded.slots();
+        let (running, how) = Running::start(&self.root, loaded, output)?;
         let wanted = &running.wanted;
         let (name, hook, interface) = (&wanted.name, wanted.hook.name(), &wanted.interface);
         let id = running::id(&running.program)?;
@@ -251,28 +306,29 @@ impl<'a> Service<'a> {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// Serve metrics there, and nowhere else.
-    fn listen(&mut self, address: Option<SocketAddr>, output: &Output) -> Result<(), Failure> {
+    /// Serve metrics there, and nowhere else. What served them before goes on until this is put in its
+    /// place.
+    fn listen(
+        &self,
+        address: Option<SocketAddr>,
+        output: &Output,
+    ) -> Result<Change<(SocketAddr, Listener)>, Failure> {
         if self.listener.as_ref().map(|(address, _)| *address) == address {
-            return Ok(());
+            return Ok(Change::Keep);
         }
-        let Some(asked) = address else {
-            self.listener = None;
-            return Ok(());
-        };
+        let Some(asked) = address else { return Ok(Change::To(None)) };
         let (root, names) = (self.root.clone(), Arc::clone(&self.names));
         let unwritten = self.pump.unwritten();
         let listener = Listener::start(asked, move || {
             let names = names.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let samples: Result<Vec<_>, _> =
-                names.iter().map(|name| super::stats::sample(&root, name)).collect();
-            let samples = samples.map_err(|problem| problem.headline())?;
+            // One that somebody has removed has no counts, and the others have.
+            let samples: Vec<_> =
+                names.iter().filter_map(|name| super::stats::sample(&root, name).ok()).collect();
             let unwritten = unwritten.load(std::sync::atomic::Ordering::Relaxed);
             Ok(metrics::exposition(&samples) + &metrics::unwritten(unwritten))
         })?;
         output.note(format!("serving http://{}/metrics", listener.address()));
-        self.listener = Some((asked, listener));
-        Ok(())
+        Ok(Change::To(Some((asked, listener))))
     }
 
     /// Go on until a signal says otherwise.
@@ -296,7 +352,16 @@ impl<'a> Service<'a> {
     /// Read the configuration again. What is wrong with it is told, and what runs goes on.
     fn reload(&mut self, output: &Output) {
         self.notify.reloading();
-        let result = self.try_reload(output);
+        let (result, otherwise) = match self.plan(output) {
+            Ok(plan) => (
+                self.exchange(plan, output),
+                "the configuration was taken in part: what failed keeps what it had, and what is not \
+                 wanted any more stays attached",
+            ),
+            Err(failure) => {
+                (Err(failure), "the configuration was not taken: what ran before goes on")
+            }
+        };
         let mut status = self.status();
         match result {
             Ok(()) => output.note("the configuration was read again"),
@@ -305,14 +370,15 @@ impl<'a> Service<'a> {
                 if let Failure::Problems(problems) = failure {
                     output.report(&problems);
                 }
-                output.warn("the configuration was not taken: what ran before goes on");
+                output.warn(otherwise);
                 status = format!("{status}; the last reload failed: {headline}");
             }
         }
         self.notify.ready(&status);
     }
 
-    fn try_reload(&mut self, output: &Output) -> Result<(), Failure> {
+    /// Everything that a new configuration takes, ready to be put in place. Nothing changes.
+    fn plan(&self, output: &Output) -> Result<Plan, Failure> {
         let (config, wanted) = read(self.options, output)?;
         if config.bpffs != self.bpffs {
             let (old, new) = (self.bpffs.display(), config.bpffs.display());
@@ -330,49 +396,82 @@ impl<'a> Service<'a> {
                 return Err(problem.hint("give it another name, or restart the service").into());
             }
         }
-        let prepared = prepare(wanted, &self.target, output)?;
+        let names = wanted.iter().map(|wanted| wanted.name.clone()).collect();
+        let mut prepared = prepare(wanted, &self.target, output)?;
+        prepared.retain(|new| !self.running.iter().any(|it| self.is_as(it, &new.wanted)));
+        let loaded = self.load(prepared)?;
+        let listener = self.listen(config.output.prometheus, output)?;
         let outputs = Outputs::open(&config.output, folder(self.options))?;
-        self.listen(config.output.prometheus, output)?;
-        self.pump.redirect(outputs);
-        self.exchange(prepared, output)
+        Ok(Plan { names, loaded, listener, outputs })
     }
 
-    /// Make what runs what is wanted. What fails keeps what it had; the others go on.
-    fn exchange(&mut self, prepared: Vec<Prepared>, output: &Output) -> Result<(), Failure> {
-        let mut problems = Vec::new();
-        let mut note = |result: Result<(), Failure>| match result {
-            Ok(()) => {}
-            Err(Failure::Problems(more)) => problems.extend(more),
-            Err(other) => problems.push(Problem::new(other.headline())),
-        };
-        let stays = |running: &Running| {
-            prepared.iter().any(|new| new.wanted.is_at_the_place_of(&running.wanted))
-        };
-        let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(stays);
-        self.running = stay;
-        for running in go {
-            let name = running.wanted.name.clone();
-            let stopped = running.stop(&self.root);
-            self.pump.set(&name, None);
-            if stopped.is_ok() {
-                output.note(format!("{name}: detached"));
-            }
-            note(stopped);
-        }
-        for new in prepared {
+    /// Does it run as it is wanted? One that waits for its interface is left to wait.
+    fn is_as(&self, running: &Running, wanted: &Wanted) -> bool {
+        running.wanted.same(wanted) && (running.lost || running.is_attached(&self.root))
+    }
+
+    /// Make what runs what is wanted. What fails keeps what it had; the others go on. What is to go goes
+    /// last, and only if nothing failed.
+    fn exchange(&mut self, plan: Plan, output: &Output) -> Result<(), Failure> {
+        let Plan { names, loaded, listener, outputs } = plan;
+        let mut problems = Problems::default();
+        // First, so that nobody's first events go nowhere.
+        self.pump.redirect(outputs);
+        for new in loaded {
             let at = self.running.iter().position(|r| r.wanted.is_at_the_place_of(&new.wanted));
             let result = match at {
-                None => self.start_one(new, output),
-                Some(at) if self.running[at].wanted.same(&new.wanted) => Ok(()),
                 Some(at) => self.replace(at, new, output),
+                None => self
+                    .make_room(&new.wanted, &names, output)
+                    .and_then(|()| self.start_one(new, output)),
             };
-            note(result);
+            problems.note(result);
+        }
+        if problems.is_empty() {
+            let stays = |running: &Running| names.contains(&running.wanted.name);
+            let (stay, go): (Vec<_>, Vec<_>) = self.running.drain(..).partition(stays);
+            self.running = stay;
+            for running in go {
+                problems.note(self.stop_one(running, output));
+            }
+        }
+        if let Change::To(listener) = listener {
+            self.listener = listener;
         }
         self.tell_names();
-        if problems.is_empty() { Ok(()) } else { Err(Failure::Problems(problems)) }
+        problems.or(())
     }
 
-    fn replace(&mut self, at: usize, new: Prepared, output: &Output) -> Result<(), Failure> {
+    /// An interface has one XDP program: one that is called otherwise now goes before the next one
+    /// comes.
+    fn make_room(
+        &mut self,
+        new: &Wanted,
+        names: &[String],
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let occupies = |running: &Running| {
+            let place = (running.wanted.hook, &running.wanted.interface);
+            place == (Hook::Xdp, &new.interface)
+                && new.hook == Hook::Xdp
+                && !names.contains(&running.wanted.name)
+        };
+        let Some(at) = self.running.iter().position(occupies) else { return Ok(()) };
+        let running = self.running.remove(at);
+        self.stop_one(running, output)
+    }
+
+    fn stop_one(&self, running: Running, output: &Output) -> Result<(), Failure> {
+        let name = running.wanted.name.clone();
+        let stopped = running.stop(&self.root);
+        self.pump.set(&name, None);
+        if stopped.is_ok() {
+            output.note(format!("{name}: detached"));
+        }
+        stopped
+    }
+
+    fn replace(&mut self, at: usize, new: Loaded, output: &Output) -> Result<(), Failure> {
         let running = &mut self.running[at];
         running.replace(&self.root, new, output)?;
         let (name, id) = (running.wanted.name.clone(), running::id(&running.program)?);
@@ -409,7 +508,10 @@ impl<'a> Service<'a> {
                 continue;
             }
             let new = running.wanted.clone().prepare(&self.target, output);
-            let again = new.map_err(Failure::from).and_then(|new| self.replace(at, new, output));
+            let again = new
+                .map_err(Failure::from)
+                .and_then(|new| Loaded::load(&self.root, new))
+                .and_then(|new| self.replace(at, new, output));
             match again {
                 Ok(()) => self.notify.status(&self.status()),
                 Err(failure) => output.warn(format!("not attached again: {}", failure.headline())),
@@ -422,23 +524,21 @@ impl<'a> Service<'a> {
     fn stop(mut self, output: &Output) -> Result<(), Failure> {
         self.notify.stopping();
         self.listener = None;
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let mut counted: Vec<(String, Counters)> = Vec::new();
         for running in self.running.drain(..) {
             let name = running.wanted.name.clone();
             if let Ok(sample) = super::stats::sample(&self.root, &name) {
                 counted.push((name.clone(), sample.counters));
             }
-            match running.stop(&self.root) {
-                Ok(()) => output.note(format!("{name}: detached")),
-                Err(Failure::Problems(more)) => problems.extend(more),
-                Err(other) => problems.push(Problem::new(other.headline())),
+            if problems.note(running.stop(&self.root)).is_some() {
+                output.note(format!("{name}: detached"));
             }
         }
         if !self.pump.end(counted) {
             output.warn("an output did not take its last events in time");
         }
-        if problems.is_empty() { Ok(()) } else { Err(Failure::Problems(problems)) }
+        problems.or(())
     }
 }
 

@@ -9,7 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::{fs, io};
 
-use hardwire::attachment::{Attachment, Description, Error, Hook, Keep, Root, Via};
+use hardwire::attachment::{
+    Attachment, Description, Error, Hook, Incarnation, Keep, Root, Seen, Via,
+};
+use hardwire::compiler::Compiled;
 use hardwire::loader::host::{self, NetworkNamespace};
 use hardwire::loader::link::TcxLink;
 use hardwire::loader::{LoadOptions, Program};
@@ -69,20 +72,79 @@ pub(super) enum How {
     TakenOver,
 }
 
+/// One that is compiled and loaded: it takes one step of the kernel to put it in place.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) wanted: Wanted,
+    slots: u64,
+    link: Link,
+    here: NetworkNamespace,
+    program: Program,
+    compiled: Compiled,
+    /// The program in whose maps it counts on, if it takes the place of one.
+    follows: Option<Incarnation>,
+}
+
+impl Loaded {
+    /// Load it, with its interface and everything it redirects to looked up. Nothing that runs changes.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be loaded, or its name is taken by something that is not the service's.
+    pub(super) fn load(root: &Root, prepared: Prepared) -> Result<Self, Failure> {
+        let Prepared { wanted, compiled } = prepared;
+        let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
+        redirects_exist(&wanted.matcher.verdicts, &mut socket)?;
+        let link = interface(&mut socket, &wanted.interface)?;
+        let here = host::network_namespace().map_err(|error| {
+            Problem::because("cannot tell which network namespace this is", &error)
+                .hint("mount /proc")
+        })?;
+        let (program, follows) = match standing(root, &wanted, &link, &here)? {
+            Standing::Here(attachment) => {
+                let follows = attachment.incarnation();
+                (load(&wanted, &compiled, Some(&attachment.release()))?, follows)
+            }
+            Standing::Nothing | Standing::Rest | Standing::Elsewhere(_) => {
+                (load(&wanted, &compiled, None)?, None)
+            }
+        };
+        let slots = compiled.slot_count();
+        Ok(Self { wanted, slots, link, here, program, compiled, follows })
+    }
+
+    pub(super) fn slots(&self) -> u64 {
+        self.slots
+    }
+}
+
+fn load(wanted: &Wanted, compiled: &Compiled, follows: Option<&Seen>) -> Result<Program, Failure> {
+    // Its controls are set before it runs.
+    let keep = Keep { counts: true, controls: false };
+    let shared = match follows {
+        Some(seen) => seen.shared(&compiled.image, keep).map_err(|error| of_attachment(&error))?,
+        None => Vec::new(),
+    };
+    let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared)
+        .map_err(|error| Problem::of_load(&error).at(wanted.place.clone()))?;
+    set_control(&program, &wanted.control)?;
+    Ok(program)
+}
+
 impl Running {
     /// Put it in place: in that of what was left by a service that is gone, if there is such a thing.
     ///
     /// # Errors
     ///
-    /// It cannot be loaded or attached; what was there stays.
+    /// It cannot be attached; what was there stays.
     pub(super) fn start(
         root: &Root,
-        prepared: Prepared,
+        loaded: Loaded,
         output: &Output,
     ) -> Result<(Self, How), Failure> {
-        let claim = Claim::take(root, &prepared.wanted.name)?;
-        let (link, program, how) = put(root, &prepared, output)?;
-        let Prepared { wanted, .. } = prepared;
+        let claim = Claim::take(root, &loaded.wanted.name)?;
+        let (placed, how) = put(root, loaded, output)?;
+        let Placed { wanted, link, program } = placed;
         Ok((Self { wanted, link, program, lost: false, claim }, how))
     }
 
@@ -94,31 +156,55 @@ impl Running {
     pub(super) fn replace(
         &mut self,
         root: &Root,
-        prepared: Prepared,
+        loaded: Loaded,
         output: &Output,
     ) -> Result<(), Failure> {
-        let (link, program, _) = put(root, &prepared, output)?;
-        self.wanted = prepared.wanted;
-        (self.link, self.program, self.lost) = (link, program, false);
+        let (Placed { wanted, link, program }, _) = put(root, loaded, output)?;
+        (self.wanted, self.link, self.program, self.lost) = (wanted, link, program, false);
         Ok(())
+    }
+
+    /// Is it still where it was put?
+    pub(super) fn is_attached(&self, root: &Root) -> bool {
+        let attachment = root.open_attachment(&self.wanted.name);
+        attachment.is_ok_and(|attachment| attachment.attached().is_ok())
     }
 
     /// Detach it; one whose interface is gone is only removed.
     ///
     /// # Errors
     ///
-    /// Somebody else's program is in its place.
+    /// Somebody else's program is in its place, or it still runs.
     pub(super) fn stop(self, root: &Root) -> Result<(), Failure> {
         let of = |error: Error| Failure::from(of_attachment(&error));
-        match root.open_attachment(&self.wanted.name) {
+        let name = &self.wanted.name;
+        match root.open_attachment(name) {
             Ok(attachment) if is_gone(&attachment) => {}
-            Ok(attachment) => return attachment.detach().map_err(of),
+            Ok(attachment) => attachment.detach().map_err(of)?,
             // Somebody has removed it already.
-            Err(Error::Unknown { .. }) => return Ok(()),
-            Err(Error::State { .. }) => {}
+            Err(Error::Unknown { .. } | Error::State { .. }) => {}
             Err(error) => return Err(of(error)),
         }
-        root.clean(false).map(|_| ()).map_err(of)
+        // What is pinned may say less than the interface knows.
+        if self.runs()? {
+            let (hook, interface) = (self.wanted.hook.name(), &self.link.name);
+            let what = format!("{name} still runs at {hook} of {interface}");
+            let hint = format!("`hardwire detach {interface} --at {hook}` detaches it");
+            return Err(Problem::new(what).hint(hint).into());
+        }
+        root.clean_named(name, false).map(|_| ()).map_err(of)
+    }
+
+    /// Does the interface run its program?
+    fn runs(&self) -> Result<bool, Failure> {
+        let id = id(&self.program)?;
+        let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
+        let Ok(link) = socket.link_by_index(self.link.index) else { return Ok(false) };
+        let Some(direction) = direction(self.wanted.hook) else {
+            return Ok(link.xdp.modes().any(|(_, other)| other == id));
+        };
+        let filters = socket.tc_filters(&link, direction).map_err(|error| of_netlink(&error))?;
+        Ok(filters.iter().any(|filter| filter.program_id == Some(id)))
     }
 }
 
@@ -126,38 +212,57 @@ fn is_gone(attachment: &Attachment) -> bool {
     matches!(attachment.state(), hardwire::attachment::State::NotAttached { .. })
 }
 
-/// Load it and put it in place.
-fn put(root: &Root, prepared: &Prepared, output: &Output) -> Result<(Link, Program, How), Failure> {
-    let Prepared { wanted, compiled } = prepared;
+/// What is in place.
+struct Placed {
+    wanted: Wanted,
+    link: Link,
+    program: Program,
+}
+
+/// Put it in place.
+fn put(root: &Root, loaded: Loaded, output: &Output) -> Result<(Placed, How), Failure> {
+    let description = describe(&loaded);
+    let Loaded { wanted, link, here, compiled, program, follows, .. } = loaded;
+    let of = |error: Error| Failure::from(of_attachment(&error));
+    let name = &wanted.name;
+    match standing(root, &wanted, &link, &here)? {
+        Standing::Nothing => {}
+        Standing::Rest => {
+            output.note(format!("what was left of {name}, which runs no more, is removed"));
+            root.clean_named(name, false).map_err(of)?;
+        }
+        Standing::Elsewhere(attachment) => {
+            output
+                .note(format!("{name} was left at {}, and is detached there", place(&attachment)));
+            attachment.detach().map_err(of)?;
+        }
+        Standing::Here(attachment) => {
+            // Somebody may have exchanged it since this was loaded: then it counts in other maps.
+            let (attachment, program) = if follows == attachment.incarnation() {
+                (attachment, program)
+            } else {
+                let seen = attachment.release();
+                let program = load(&wanted, &compiled, Some(&seen))?;
+                (seen.lock().map_err(of)?, program)
+            };
+            let Description { via, makes_qdisc, mode, .. } = attachment.description().clone();
+            let description = Description { via, makes_qdisc, mode, ..description };
+            attachment.replace(&program, &description, false).map_err(of)?;
+            return Ok((Placed { wanted, link, program }, How::TakenOver));
+        }
+    }
     let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
-    redirects_exist(&wanted.matcher.verdicts, &mut socket)?;
-    let link = interface(&mut socket, &wanted.interface)?;
-    let here = host::network_namespace().map_err(|error| {
-        Problem::because("cannot tell which network namespace this is", &error).hint("mount /proc")
-    })?;
-    let description = describe(prepared, &link, &here);
-    let place = match standing(root, wanted, &link, &here, output)? {
-        Some(attachment) => {
-            let program = exchange(attachment, prepared, &description)?;
-            return Ok((link, program, How::TakenOver));
-        }
-        None => root.place(&wanted.name).map_err(|error| of_attachment(&error))?,
-    };
-    let program = Program::load(&compiled.image, &LoadOptions::default())
-        .map_err(|error| Problem::of_load(&error).at(wanted.place.clone()))?;
-    set_control(&program, &wanted.control)?;
-    place.fill(&program, &description).map_err(|error| of_attachment(&error))?;
+    let place = root.place(name).map_err(of)?;
+    place.fill(&program, &description).map_err(of)?;
     match direction(wanted.hook) {
-        None => {
-            attach_to_stay(&mut socket, (&link, &program), wanted.mode, place, output)?;
-        }
+        None => attach_to_stay(&mut socket, (&link, &program), wanted.mode, place, output)?,
         Some(direction) => {
             let attached = TcxLink::attach(&link, &program, direction)
                 .map_err(|error| Problem::of(&error).hint_if(error.hint()))?;
-            place.keep_link(&attached).map_err(|error| of_attachment(&error))?;
+            place.keep_link(&attached).map_err(of)?;
         }
     }
-    Ok((link, program, How::New))
+    Ok((Placed { wanted, link, program }, How::New))
 }
 
 const fn direction(hook: Hook) -> Option<TcDirection> {
@@ -168,64 +273,61 @@ const fn direction(hook: Hook) -> Option<TcDirection> {
     }
 }
 
-/// What is attached under this name at this place. What is left of one that runs no more, or that
-/// runs somewhere else in this network namespace, is removed: nobody alive has it.
+/// What there is under a name.
+enum Standing {
+    Nothing,
+    /// Something that runs no more.
+    Rest,
+    /// It runs where it is wanted.
+    Here(Attachment),
+    /// It runs somewhere else in this network namespace: a service that is gone has left it.
+    Elsewhere(Attachment),
+}
+
+/// What is attached under this name.
+///
+/// # Errors
+///
+/// Something that no service made, or that runs in another network namespace.
 fn standing(
     root: &Root,
     wanted: &Wanted,
     link: &Link,
     here: &NetworkNamespace,
-    output: &Output,
-) -> Result<Option<Attachment>, Failure> {
-    let of = |error: Error| Failure::from(of_attachment(&error));
+) -> Result<Standing, Failure> {
     let name = &wanted.name;
-    match root.open_attachment(name) {
-        Err(Error::Unknown { .. }) => return Ok(None),
-        Ok(attachment) if attachment.attached().is_ok() => {
-            let description = attachment.description();
-            let place = format!("{} of {}", description.hook.name(), description.interface);
-            if !description.is_in(here) {
-                let what = format!("{name} is attached at {place} in another network namespace");
-                let problem = Problem::new(what).at(wanted.place.clone());
-                return Err(problem.hint("detach it there, or give this one another name").into());
-            }
-            if (description.ifindex, description.hook) == (link.index, wanted.hook) {
-                return Ok(Some(attachment));
-            }
-            output.note(format!("{name} was left at {place}, and is detached there"));
-            attachment.detach().map_err(of)?;
-            return Ok(None);
+    let attachment = match root.open_attachment(name) {
+        Err(Error::Unknown { .. }) => return Ok(Standing::Nothing),
+        Err(Error::State { .. }) => return Ok(Standing::Rest),
+        Ok(attachment) if attachment.attached().is_err() && is_gone(&attachment) => {
+            return Ok(Standing::Rest);
         }
-        Ok(_) | Err(Error::State { .. }) => {}
-        Err(error) => return Err(of(error)),
+        Ok(attachment) => attachment,
+        Err(error) => return Err(of_attachment(&error).into()),
+    };
+    let (description, place) = (attachment.description(), place(&attachment));
+    if !description.is_in(here) {
+        let what = format!("{name} is attached at {place} in another network namespace");
+        let problem = Problem::new(what).at(wanted.place.clone());
+        return Err(problem.hint("detach it there, or give this one another name").into());
     }
-    output.note(format!("what was left of {name}, which runs no more, is removed"));
-    root.clean(false).map_err(of)?;
-    Ok(None)
+    if !description.service {
+        let what = format!("{name} is attached at {place} already, and no service has made it");
+        let hint = format!("`hardwire detach {name}` first, or give this one another name");
+        return Err(Problem::new(what).at(wanted.place.clone()).hint(hint).into());
+    }
+    attachment.attached().map_err(|error| of_attachment(&error).at(wanted.place.clone()))?;
+    let is_here = (description.ifindex, description.hook) == (link.index, wanted.hook);
+    Ok(if is_here { Standing::Here(attachment) } else { Standing::Elsewhere(attachment) })
 }
 
-/// Put it in the place of what is attached.
-fn exchange(
-    attachment: Attachment,
-    prepared: &Prepared,
-    description: &Description,
-) -> Result<Program, Failure> {
-    let Prepared { wanted, compiled } = prepared;
-    let of = |error: Error| Failure::from(of_attachment(&error));
-    // Its controls are set before it runs.
-    let keep = Keep { counts: true, controls: false };
-    let seen = attachment.release();
-    let shared = seen.shared(&compiled.image, keep).map_err(of)?;
-    let program = Program::load_sharing(&compiled.image, &LoadOptions::default(), &shared)
-        .map_err(|error| Problem::of_load(&error).at(wanted.place.clone()))?;
-    let attachment = seen.lock().map_err(of)?;
-    attachment.prepare(&program, &wanted.control).map_err(of)?;
-    attachment.replace(&program, description, false).map_err(of)?;
-    Ok(program)
+fn place(attachment: &Attachment) -> String {
+    let description = attachment.description();
+    format!("{} of {}", description.hook.name(), description.interface)
 }
 
-fn describe(prepared: &Prepared, link: &Link, here: &NetworkNamespace) -> Description {
-    let Prepared { wanted, compiled } = prepared;
+fn describe(loaded: &Loaded) -> Description {
+    let Loaded { wanted, link, here, .. } = loaded;
     let mut description = Description {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         interface: link.name.clone(),
@@ -241,11 +343,12 @@ fn describe(prepared: &Prepared, link: &Link, here: &NetworkNamespace) -> Descri
         on_miss: String::new(),
         out_of_scope: String::new(),
         patterns: texts(&wanted.named),
-        slots: compiled.slot_count(),
+        slots: loaded.slots,
         created: now(),
         events: None,
         source_limit: false,
         makes_qdisc: false,
+        service: true,
         continues: None,
     };
     description.set_matcher(&wanted.matcher);
