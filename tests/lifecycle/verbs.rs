@@ -412,6 +412,26 @@ fn classifiers_stay_on_both_ways_and_leave_no_qdisc() {
 }
 
 #[test]
+fn the_qdisc_goes_with_the_last_of_our_filters_whichever_made_it() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        for order in [["ingress", "egress"], ["egress", "ingress"]] {
+            for at in ["ingress", "egress"] {
+                let words = ["attach", &iface, "-e", "a", "--at", at, "--via", "netlink", "--pin"];
+                site.good(&words);
+            }
+            for at in order {
+                let host = &mut site.lab.server;
+                assert!(host.netlink.clsact_kind(&host.link).expect("asked").is_some());
+                site.good(&["detach", &format!("{iface}-{at}")]);
+            }
+            let host = &mut site.lab.server;
+            assert_eq!(host.netlink.clsact_kind(&host.link).expect("asked"), None);
+        }
+    });
+}
+
+#[test]
 fn stats_of_nothing_says_so_and_ctrl_c_is_a_good_end_of_it() {
     at_a_site(|site| {
         let ran = site.run(&["stats"]);

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hardwire::attachment::{Description, Error, Hook, PatternText};
+use hardwire::attachment::{Description, Error, Found, Hook, PatternText, Root};
 use hardwire::compiler::event::control::Control;
 use hardwire::compiler::ir::Matcher;
 use hardwire::compiler::{self, Compiled};
+use hardwire::loader::host::NetworkNamespace;
 use hardwire::loader::{Program, host};
 use hardwire::netlink::{Link, Socket};
 use serde_json::json;
@@ -57,7 +58,7 @@ impl Ready<'_> {
     ) -> Result<Ending, Failure> {
         let name = stay.name(&self.link.name, self.hook);
         let root = stay.root.open()?;
-        let description = self.description(socket)?;
+        let description = self.description(&root, socket)?;
         let of = |error: Error| of_attachment(&error);
         let place = root.place(&name).map_err(of)?;
         let deadline_ns = stay.confirm.map(super::super::confirm::deadline);
@@ -104,14 +105,33 @@ impl Ready<'_> {
         Ok(Ending::Done)
     }
 
-    fn description(&self, socket: &mut Socket) -> Result<Description, Problem> {
+    /// Does the clsact qdisc go with the last of our filters? If there was none, or if one of ours made it.
+    fn makes_qdisc(
+        &self,
+        root: &Root,
+        here: &NetworkNamespace,
+        socket: &mut Socket,
+    ) -> Result<bool, Problem> {
+        if self.hook.direction().is_none() || self.via != Via::Netlink {
+            return Ok(false);
+        }
+        if socket.clsact_kind(self.link).map_err(|error| of_netlink(&error))?.is_none() {
+            return Ok(true);
+        }
+        let found = root.list().map_err(|error| of_attachment(&error))?;
+        Ok(found.iter().any(|found| {
+            matches!(found, Found::Attachment(ours) if ours.description().makes_qdisc
+                && ours.description().ifindex == self.link.index
+                && ours.description().is_in(here))
+        }))
+    }
+
+    fn description(&self, root: &Root, socket: &mut Socket) -> Result<Description, Problem> {
         let here = host::network_namespace().map_err(|error| {
             Problem::because("cannot tell which network namespace this is", &error)
                 .hint("mount /proc")
         })?;
-        let by_netlink = self.hook.direction().is_some() && self.via == Via::Netlink;
-        let makes_qdisc = by_netlink
-            && socket.clsact_kind(self.link).map_err(|error| of_netlink(&error))?.is_none();
+        let makes_qdisc = self.makes_qdisc(root, &here, socket)?;
         let mut description = Description {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             interface: self.link.name.clone(),
