@@ -63,10 +63,23 @@ pub struct Counts {
     pub vanished: u64,
 }
 
+/// The number of the generation in the directory `path`; nothing if its name is not one that a
+/// generation is given, such as `+3`.
+pub(super) fn number(path: &Path) -> Option<u32> {
+    let name = path.file_name()?.to_str()?;
+    name.parse().ok().filter(|number: &u32| number.to_string() == name)
+}
+
+/// What generation `number` is, in words, if it has a description.
+pub(super) fn described(directory: &Path, number: u32) -> Option<Description> {
+    let pin = directory.join(number.to_string()).join(description::NAME);
+    Description::from_map(&Map::pinned(&pin).ok()?).ok()
+}
+
 /// The numbers of the generations in the directory of an attachment, ascending.
 pub(super) fn numbers(directory: &Path) -> Result<Vec<u32>, Error> {
-    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse().ok();
-    let mut numbers: Vec<u32> = entries(directory)?.iter().filter_map(number).collect();
+    let mut numbers: Vec<u32> =
+        entries(directory)?.iter().filter_map(|path| number(path)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -220,11 +233,7 @@ pub(super) fn gone(result: io::Result<()>, path: &Path) -> Result<(), Error> {
 /// Is what lies in generation `number` ours? It is if it has our description, or is empty.
 pub(super) fn is_ours(directory: &Path, number: u32) -> bool {
     let path = directory.join(number.to_string());
-    let described = || {
-        let map = Map::pinned(&path.join(description::NAME)).ok()?;
-        Description::from_map(&map).ok()
-    };
-    entries(&path).is_ok_and(|pins| pins.is_empty()) || described().is_some()
+    entries(&path).is_ok_and(|pins| pins.is_empty()) || described(directory, number).is_some()
 }
 
 #[cfg(test)]

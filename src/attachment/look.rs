@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Description, Error, Hook, Root, Via,
-    description::NAME,
     generation::{self, Generation},
 };
 use crate::{
     loader::{
-        Map, host,
+        host,
         link::{LinkInfo, PinnedLink},
     },
     netlink::{NetlinkError, Socket, XdpMode},
@@ -73,10 +72,7 @@ pub(super) fn look(directory: &Path) -> Result<Looked, Error> {
     let current = at.map(|at| whole.swap_remove(at));
     let is_current = |number: &u32| current.as_ref().is_some_and(|it| it.number == *number);
     let others: Vec<u32> = numbers.into_iter().filter(|number| !is_current(number)).collect();
-    let described = |number: &u32| {
-        let pin = directory.join(number.to_string()).join(NAME);
-        Description::from_map(&Map::pinned(&pin).ok()?).ok()
-    };
+    let described = |number: &u32| generation::described(directory, *number);
     let description = if current.is_none() { others.iter().find_map(described) } else { None };
     Ok(Looked { state, current, others, link, description })
 }
@@ -144,13 +140,10 @@ fn by_netlink(whole: &[Generation]) -> Result<(State, Option<usize>), Error> {
 /// Does everything in `directory` belong to an attachment of ours? Decides whether it may be removed
 /// when nothing of it runs.
 pub(super) fn is_ours(directory: &Path) -> Result<bool, Error> {
-    let known = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match name.parse() {
-            Ok(number) => generation::is_ours(directory, number),
-            // Beside nothing of ours a link is somebody's.
-            Err(_) => name == LINK,
-        }
+    let known = |path: &PathBuf| match generation::number(path) {
+        Some(number) => generation::is_ours(directory, number),
+        // Beside nothing of ours a link is somebody's.
+        None => path.file_name().is_some_and(|name| name == LINK),
     };
     let entries = super::root::entries(directory)?;
     let numbers = generation::numbers(directory)?;

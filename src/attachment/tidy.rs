@@ -1,9 +1,9 @@
 //! All attachments at once: finding one, listing them, removing what is left of others.
 
-use std::path::PathBuf;
+use std::{error::Error as _, iter, path::PathBuf};
 
 use super::{
-    Attachment, Description, Error, Root, State,
+    Attachment, Description, Error, Root, State, generation,
     look::{Looked, is_ours, look, remove_all},
     root::Tried,
 };
@@ -26,6 +26,13 @@ pub enum Found {
         name: String,
         /// What it was meant to be, if that is known.
         description: Option<Description>,
+    },
+    /// Something else, among the attachments or inside of one.
+    Strange {
+        /// Its name.
+        name: String,
+        /// What is the matter, for people.
+        why: String,
     },
 }
 
@@ -57,8 +64,8 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], [`Error::Ambiguous`], and those of
-    /// [`open_attachment`](Self::open_attachment).
+    /// [`Error::Unknown`], [`Error::Ambiguous`], [`Error::Busy`] if somebody is changing one on that
+    /// interface, and those of [`open_attachment`](Self::open_attachment).
     pub fn find(&self, wanted: &str) -> Result<Attachment, Error> {
         match self.open_attachment(wanted) {
             Err(Error::Unknown { .. } | Error::Name { .. }) => {}
@@ -70,11 +77,18 @@ impl Root {
             source,
         })?;
         let mut on_interface: Vec<Attachment> = Vec::new();
+        let is_meant = |it: &Description| it.interface == wanted && it.is_in(&here);
         for name in self.names()?.0 {
-            let Ok(attachment) = self.open_attachment(&name) else { continue };
-            let description = attachment.description();
-            if description.interface == wanted && description.is_in(&here) {
-                on_interface.push(attachment);
+            // Whoever changes an attachment elsewhere is not waited for.
+            if !self.described(&name).iter().any(is_meant) {
+                continue;
+            }
+            match self.open_attachment(&name) {
+                Ok(attachment) if is_meant(attachment.description()) => {
+                    on_interface.push(attachment);
+                }
+                Err(error @ Error::Busy { .. }) => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
         match on_interface.len() {
@@ -87,6 +101,13 @@ impl Root {
         }
     }
 
+    /// The descriptions that there are in the attachment called `name`, which is not locked.
+    fn described(&self, name: &str) -> Vec<Description> {
+        let Ok(directory) = self.directory(name) else { return Vec::new() };
+        let numbers = generation::numbers(&directory).unwrap_or_default();
+        numbers.iter().filter_map(|number| generation::described(&directory, *number)).collect()
+    }
+
     /// Which program of the attachment called `name` is the newest, though it may not run yet; nothing if
     /// there is no such attachment. Does not wait for whoever changes it.
     ///
@@ -95,31 +116,43 @@ impl Root {
     /// The directory cannot be read.
     pub fn newest(&self, name: &str) -> Result<Option<super::Incarnation>, Error> {
         let directory = self.directory(name)?;
-        let newest = super::generation::numbers(&directory)?.last().copied();
+        let newest = generation::numbers(&directory)?.last().copied();
         Ok(newest.and_then(|number| super::Incarnation::of(&directory, number)))
     }
 
-    /// All attachments, by name.
+    /// All attachments, by name. One that cannot be read does not hide the others.
     ///
     /// # Errors
     ///
-    /// The directory cannot be read.
+    /// The directory of all cannot be read.
     pub fn list(&self) -> Result<Vec<Found>, Error> {
-        let mut all = Vec::new();
-        for name in self.names()?.0 {
-            match self.open_attachment(&name) {
-                Ok(attachment) => all.push(Found::Attachment(attachment)),
-                Err(Error::Busy { name, .. }) => all.push(Found::Busy { name }),
-                Err(Error::State { name, .. }) => {
-                    let description = look(&self.directory(&name)?)?.description;
-                    all.push(Found::Rest { name, description });
-                }
-                // Gone since the list was read.
-                Err(Error::Unknown { .. }) => {}
-                Err(error) => return Err(error),
+        let one = |name: String| match self.found(&name) {
+            Ok(found) => found,
+            Err(error) => Some(Found::Strange { name, why: in_words(&error) }),
+        };
+        Ok(self.names()?.0.into_iter().filter_map(one).collect())
+    }
+
+    /// What is called `name`; nothing if it is gone since the list was read.
+    fn found(&self, name: &str) -> Result<Option<Found>, Error> {
+        let name = name.to_owned();
+        Ok(match self.open_attachment(&name) {
+            Ok(attachment) => Some(Found::Attachment(attachment)),
+            Err(Error::Busy { name, .. }) => Some(Found::Busy { name }),
+            Err(Error::State { .. }) => {
+                let directory = self.directory(&name)?;
+                let description = look(&directory)?.description;
+                let why = NOT_OURS.to_owned();
+                let ours = description.is_some() || is_ours(&directory)?;
+                Some(if ours {
+                    Found::Rest { name, description }
+                } else {
+                    Found::Strange { name, why }
+                })
             }
-        }
-        Ok(all)
+            Err(Error::Unknown { .. }) => None,
+            Err(error) => return Err(error),
+        })
     }
 
     /// Remove what is left of attachments of which nothing runs, and finish replacements. With
@@ -167,7 +200,10 @@ impl Root {
     /// Clean up after one attachment, which is locked; nothing if there is nothing to do.
     fn clean_one(&self, name: &str, dry_run: bool) -> Result<Option<(Tidy, String)>, Error> {
         let directory = self.directory(name)?;
-        let Looked { state, others, link, current, .. } = look(&directory)?;
+        let Looked { state, others, link, current, .. } = match look(&directory) {
+            Ok(looked) => looked,
+            Err(error) => return Ok(Some((Tidy::Left, in_words(&error)))),
+        };
         let runs = link.is_none_or(|link| {
             current.is_some_and(|current| current.program_id == link.program_id)
         });
@@ -190,8 +226,8 @@ impl Root {
                 Ok(Some((Tidy::Left, why)))
             }
             State::NotAttached { .. } if !is_ours(&directory)? => {
-                let why = "it is not attached, but nothing says that all of it is Hardwire's";
-                Ok(Some((Tidy::Left, why.to_owned())))
+                let why = format!("it is not attached, but {NOT_OURS}");
+                Ok(Some((Tidy::Left, why)))
             }
             State::NotAttached { why } => {
                 if !dry_run {
@@ -201,4 +237,12 @@ impl Root {
             }
         }
     }
+}
+
+const NOT_OURS: &str = "nothing says that all of it is Hardwire's";
+
+/// An error with all its causes.
+fn in_words(error: &Error) -> String {
+    let causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

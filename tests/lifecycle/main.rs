@@ -169,7 +169,9 @@ impl Site {
         let found = self.inside(|| self.root().list().expect("a list"));
         let one = |found: Found| match found {
             Found::Attachment(it) => (it.name().to_owned(), it.attached().is_ok()),
-            Found::Busy { name } | Found::Rest { name, .. } => (name, false),
+            Found::Busy { name } | Found::Rest { name, .. } | Found::Strange { name, .. } => {
+                (name, false)
+            }
         };
         found.into_iter().map(one).collect()
     }

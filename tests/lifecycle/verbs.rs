@@ -217,12 +217,72 @@ fn what_is_not_hardwires_is_left_alone() {
         let said = site.good(&["clean"]);
         assert_eq!(said.matches("left alone").count(), 2, "{said}");
         let listed = site.good(&["list"]);
-        assert!(listed.contains("theirs") && listed.contains("ORPHAN"), "{listed}");
+        assert!(listed.contains("theirs") && listed.contains("strange: nothing says"), "{listed}");
         std::fs::remove_file(root.join("theirs/1/counters")).expect("removed");
         std::fs::remove_dir(root.join("no%ame")).expect("removed");
         // What is empty harms nobody.
         let said = site.good(&["clean"]);
         assert!(said.starts_with("theirs: removed: "), "{said}");
+    });
+}
+
+#[test]
+fn what_is_strange_is_told_and_hides_nothing_else() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let name = format!("{iface}-xdp");
+        site.good(&["attach", &iface, "-e", "x", "--pin"]);
+        let root = site.root().path().to_owned();
+        for path in ["x", "x/+3", "x/03", "zz"] {
+            std::fs::create_dir(root.join(path)).expect("a folder");
+        }
+        let spec = hardwire::assembler::MapSpec {
+            name: "theirs".to_owned(),
+            kind: hardwire::assembler::MapKind::Array,
+            key_bytes: 4,
+            value_bytes: 8,
+            entries_max: 1,
+            flags: 0,
+        };
+        let map = hardwire::loader::Map::create(&spec).expect("a map");
+        map.pin(&root.join("zz/link")).expect("pinned");
+
+        let listed = site.good(&["list"]);
+        assert_eq!(listed.matches("strange: ").count(), 2, "{listed}");
+        assert!(listed.contains(&name) && listed.contains("attached"), "{listed}");
+        assert_eq!(site.good(&["list", "--json"]).matches("\"strange: ").count(), 2);
+        assert!(site.good(&["stats"]).contains(&name));
+        stats(site, &iface);
+        let cleaned = site.good(&["clean"]);
+        assert!(cleaned.starts_with("x: left alone: "), "{cleaned}");
+        assert!(cleaned.contains("\nzz: left alone: "), "{cleaned}");
+
+        std::fs::remove_file(root.join("zz/link")).expect("removed");
+        for path in ["x/+3", "x/03", "x", "zz"] {
+            std::fs::remove_dir(root.join(path)).expect("removed");
+        }
+        site.good(&["detach", &iface]);
+    });
+}
+
+#[test]
+fn whoever_names_an_interface_waits_for_who_changes_its_attachment_and_touches_nothing_else() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let name = format!("{iface}-xdp");
+        site.good(&["attach", &iface, "-e", "x", "--pin", "--via", "netlink"]);
+        let id = site.attached();
+        let busy = site.inside(|| site.root().open_attachment(&name)).expect("there");
+        let ran = site.run(&["detach", &iface]);
+        assert_eq!((ran.code, site.attached()), (Some(1), id), "{}", ran.err);
+        assert!(ran.err.contains("another process has been changing"), "{}", ran.err);
+        // Another interface is none of its business.
+        let started = std::time::Instant::now();
+        let ran = site.run(&["stats", "lo"]);
+        assert!(ran.err.contains("no attachment is called lo"), "{}", ran.err);
+        assert!(started.elapsed() < std::time::Duration::from_secs(5));
+        drop(busy);
+        site.good(&["detach", &iface]);
     });
 }
 

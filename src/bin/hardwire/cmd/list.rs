@@ -173,6 +173,7 @@ fn row(found: &Found) -> Vec<String> {
             of(name, description, "-".to_owned(), REST.to_owned())
         }
         Found::Rest { name, description: None } => unknown(name, REST),
+        Found::Strange { name, why } => unknown(name, &format!("strange: {why}")),
     }
 }
 
@@ -199,6 +200,11 @@ fn json_of(found: &Found) -> Value {
             })
         }
         Found::Busy { name } => json!({ "name": name, "state": "being changed" }),
+        Found::Strange { name, why } => json!({
+            "name": name,
+            "attached": false,
+            "state": format!("strange: {why}"),
+        }),
         Found::Rest { name, description } => json!({
             "name": name,
             "attached": false,
