@@ -176,3 +176,33 @@ fn one_that_somebody_detached_is_not_counted_and_a_reload_attaches_it_again() {
         service.end();
     });
 }
+
+/// Goal: reloads while packets come in leave one readable capture with all of them, and no line is glued to
+/// half a line.
+#[test]
+fn reloads_under_traffic_leave_the_capture_and_the_lines_whole() {
+    at_a_site(|site| {
+        let output = "capture = \"c.pcapng\"\nevents = \"e\"";
+        std::fs::write(site.path("e"), "{\"whole\":1}\n{\"half\":").expect("a file");
+        site.configure(output, "patterns = [\"x\"]");
+        let service = site.serve();
+        for _ in 0..20 {
+            site.send(b"x", 20);
+            service.signal(Signal::SIGHUP);
+            site.send(b"x", 20);
+            site.hear("READY=1\nSTATUS=1 attached\n");
+        }
+        service.end();
+        let file = std::fs::read(site.path("c.pcapng")).expect("a capture");
+        let mut reader = hardwire::capture::Reader::new(file.as_slice()).expect("a capture");
+        let mut frames = 0;
+        while reader.next_frame().expect("whole").is_some() {
+            frames += 1;
+        }
+        let lines = crate::lines(&site.path("e"));
+        assert_eq!((frames, lines.len()), (800, 801), "{}", site.logged());
+        for line in lines {
+            serde_json::from_str::<serde_json::Value>(&line).expect("a whole line");
+        }
+    });
+}

@@ -13,9 +13,10 @@ mod running;
 mod wanted;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,10 +93,20 @@ fn read(options: &Options, output: &Output) -> Result<(Config, Vec<Wanted>), Fai
     let because = |error: &std::io::Error| {
         Problem::because(format!("cannot read {name}"), error).hint("name a file that can be read")
     };
-    let bytes = fs::read(&options.config).map_err(|error| because(&error))?;
+    // A pipe or a device may never end, or never begin.
+    let mut open = fs::OpenOptions::new();
+    let file = open.read(true).custom_flags(libc::O_NONBLOCK).open(&options.config);
+    let file = file.map_err(|error| because(&error))?;
+    if !file.metadata().map_err(|error| because(&error))?.is_file() {
+        let problem = Problem::new(format!("{name} is not a regular file"));
+        return Err(problem.hint("name a file that can be read again at a reload").into());
+    }
+    let mut bytes = Vec::new();
+    let most = u64::try_from(config::BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut bytes).map_err(|error| because(&error))?;
     if bytes.len() > config::BYTES_MAX {
-        let (bytes, limit) = (bytes.len(), config::BYTES_MAX);
-        let what = format!("{name} has {bytes} bytes; a configuration has at most {limit}");
+        let limit = config::BYTES_MAX;
+        let what = format!("{name} has more than {limit} bytes, the limit of a configuration");
         return Err(Problem::new(what).hint("put patterns into pattern-files").into());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -224,7 +235,7 @@ impl<'a> Service<'a> {
         };
         let root = opened.map_err(|error| of_attachment(&error))?;
         let links = LinkWatch::open().map_err(|error| of_netlink(&error))?;
-        let outputs = Outputs::open(&config.output, folder(options))?;
+        let outputs = Outputs::open(&config.output, folder(options), None)?;
         let pump = Pump::start(outputs, output.for_messages())?;
         let mut service = Self {
             options,
@@ -401,7 +412,7 @@ impl<'a> Service<'a> {
         prepared.retain(|new| !self.running.iter().any(|it| self.is_as(it, &new.wanted)));
         let loaded = self.load(prepared)?;
         let listener = self.listen(config.output.prometheus, output)?;
-        let outputs = Outputs::open(&config.output, folder(self.options))?;
+        let outputs = Outputs::open(&config.output, folder(self.options), self.pump.live())?;
         Ok(Plan { names, loaded, listener, outputs })
     }
 

@@ -8,9 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -103,23 +104,88 @@ impl Source {
 
 /// Where events go.
 pub(super) struct Outputs {
-    lines: Option<(String, BufWriter<Box<dyn Write + Send>>)>,
+    lines: Option<Lines>,
     capture: Option<Capture>,
+    /// The file of the capture.
+    live: Option<Live>,
+    /// Is the capture to be that of the outputs before?
+    keeps: bool,
+    /// The file of the lines, which may end within one.
+    mend: Option<File>,
+    /// Events since everything was last written out.
+    pending: u64,
+    /// Has an output failed?
+    failed: bool,
+}
+
+/// The file of a capture. Opened a second time while it is written to, it would be written at two places.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    file: (u64, u64),
+    writes: Arc<AtomicBool>,
+}
+
+/// Which file is at `path`.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 impl Outputs {
-    /// Open what `wanted` names, paths beside the configuration; files are appended to.
+    /// Open what `wanted` names, paths beside the configuration; files are appended to. A capture that is
+    /// written to the same file, `before`, goes on.
     ///
     /// # Errors
     ///
     /// A file cannot be opened, or is no capture.
-    pub(super) fn open(wanted: &config::Output, folder: &Path) -> Result<Self, Failure> {
-        let lines = wanted.events.as_deref().map(|path| lines(path, folder)).transpose()?;
-        let capture = match &wanted.capture {
-            Some(path) => Some(Capture::append(&beside(path, folder))?),
-            None => None,
+    pub(super) fn open(
+        wanted: &config::Output,
+        folder: &Path,
+        before: Option<&Live>,
+    ) -> Result<Self, Failure> {
+        let (lines, mend) = match wanted.events.as_deref() {
+            Some(path) => lines(path, folder).map(|(lines, mend)| (Some(lines), mend))?,
+            None => (None, None),
         };
-        Ok(Self { lines, capture })
+        let (mut capture, mut live, mut keeps) = (None, None, false);
+        if let Some(path) = &wanted.capture {
+            let path = beside(path, folder);
+            let same = |live: &&Live| {
+                live.writes.load(Ordering::Acquire) && identity(&path) == Some(live.file)
+            };
+            if let Some(same) = before.filter(same) {
+                (live, keeps) = (Some(same.clone()), true);
+            } else {
+                capture = Some(Capture::append(&path)?);
+                let writes = Arc::new(AtomicBool::new(true));
+                live = identity(&path).map(|file| Live { file, writes });
+            }
+        }
+        Ok(Self { lines, capture, live, keeps, mend, pending: 0, failed: false })
+    }
+
+    /// Cut off a line that was not written whole: nothing is to be glued to it.
+    fn mend(&mut self) -> io::Result<()> {
+        let Some(file) = self.mend.take() else { return Ok(()) };
+        let end = file.metadata()?.len();
+        let mut chunk = [0; 4096];
+        let mut at = end;
+        while at > 0 {
+            let from = at.saturating_sub(4096);
+            let part = &mut chunk[..usize::try_from(at - from).expect("a chunk")];
+            file.read_exact_at(part, from)?;
+            if let Some(last) = part.iter().rposition(|byte| *byte == b'\n') {
+                at = from + u64::try_from(last).expect("a chunk") + 1;
+                break;
+            }
+            at = from;
+        }
+        if at == end {
+            return Ok(());
+        }
+        let mut first = [0];
+        file.read_exact_at(&mut first, at)?;
+        // Only what may be a line of ours.
+        if first == *b"{" { file.set_len(at) } else { (&file).write_all(b"\n") }
     }
 }
 
@@ -129,20 +195,27 @@ fn beside(path: &Path, folder: &Path) -> PathBuf {
 
 type Lines = (String, BufWriter<Box<dyn Write + Send>>);
 
-fn lines(path: &Path, folder: &Path) -> Result<Lines, Problem> {
+fn lines(path: &Path, folder: &Path) -> Result<(Lines, Option<File>), Problem> {
     let path = beside(path, folder);
     if path.as_os_str() == "-" {
         // A descriptor of its own: the lock of the library's would be held while a write blocks.
         let own = io::stdout().as_fd().try_clone_to_owned().map_err(|error| {
             Problem::because("cannot write to standard output", &error).hint("is it closed?")
         })?;
-        return Ok(("standard output".to_owned(), BufWriter::new(Box::new(File::from(own)))));
+        let lines = BufWriter::new(Box::new(File::from(own)) as Box<dyn Write + Send>);
+        return Ok((("standard output".to_owned(), lines), None));
     }
-    let file = OpenOptions::new().append(true).create(true).open(&path).map_err(|error| {
+    let because = |error: io::Error| {
         Problem::because(format!("cannot write {}", path.display()), &error)
             .hint("name a file in a folder that can be written to")
-    })?;
-    Ok((path.display().to_string(), BufWriter::new(Box::new(file))))
+    };
+    let file = OpenOptions::new().append(true).create(true).open(&path).map_err(because)?;
+    let regular = file.metadata().map_err(because)?.is_file();
+    let again = || OpenOptions::new().read(true).append(true).open(&path);
+    // One that cannot be read is appended to as it is.
+    let mend = if regular { again().ok() } else { None };
+    let lines = BufWriter::new(Box::new(file) as Box<dyn Write + Send>);
+    Ok(((path.display().to_string(), lines), mend))
 }
 
 /// What the thread is told.
@@ -161,6 +234,7 @@ pub(super) struct Pump {
     wake: Arc<EventFd>,
     thread: JoinHandle<()>,
     unwritten: Arc<AtomicU64>,
+    live: Option<Live>,
 }
 
 impl Pump {
@@ -177,6 +251,7 @@ impl Pump {
         let wake = Arc::new(wake);
         let (orders, received) = mpsc::channel();
         let unwritten = Arc::new(AtomicU64::new(0));
+        let live = outputs.live.clone();
         let work = Work {
             orders: received,
             wake: Arc::clone(&wake),
@@ -190,7 +265,7 @@ impl Pump {
         };
         let thread = thread::Builder::new().name("events".to_owned()).spawn(move || work.run());
         let thread = thread.map_err(|error| because(&error))?;
-        Ok(Self { orders, wake, thread, unwritten })
+        Ok(Self { orders, wake, thread, unwritten, live })
     }
 
     /// The events of the attachment called `name` come from `source` now. What is left in the ring
@@ -200,11 +275,17 @@ impl Pump {
     }
 
     /// They go to `outputs` now.
-    pub(super) fn redirect(&self, outputs: Outputs) {
+    pub(super) fn redirect(&mut self, outputs: Outputs) {
+        self.live.clone_from(&outputs.live);
         self.order(Order::Outputs(Box::new(outputs)));
     }
 
-    /// How many events no output took.
+    /// The file that packets are captured to.
+    pub(super) fn live(&self) -> Option<&Live> {
+        self.live.as_ref()
+    }
+
+    /// How many events an output did not take.
     pub(super) fn unwritten(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.unwritten)
     }
@@ -242,13 +323,21 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
+        self.mend();
         loop {
             loop {
                 match self.orders.try_recv() {
                     Ok(Order::Set(name, source)) => self.set(&name, source),
                     Ok(Order::Outputs(outputs)) => {
                         self.flush();
+                        let kept = self.outputs.capture.take();
                         self.outputs = *outputs;
+                        if self.outputs.keeps {
+                            self.outputs.capture = kept;
+                            // It may have failed since.
+                            self.outputs.failed |= self.outputs.capture.is_none();
+                        }
+                        self.mend();
                     }
                     Ok(Order::End(counted)) => return self.end(&counted),
                     Err(TryRecvError::Disconnected) => return,
@@ -311,9 +400,8 @@ impl Work {
                         let time = clock.time(record.time_ns);
                         let (interface, link_type) = (interface.as_str(), *link_type);
                         let event = Event { record: &record, interface, link_type, time };
-                        if !outputs.deliver(&event, *hook, printer, messages) {
-                            unwritten.fetch_add(1, Ordering::Relaxed);
-                        }
+                        let lost = outputs.deliver(&event, *hook, printer, messages);
+                        unwritten.fetch_add(lost, Ordering::Relaxed);
                     }
                     Err(error) => {
                         unwritten.fetch_add(1, Ordering::Relaxed);
@@ -339,7 +427,14 @@ impl Work {
 
     fn flush(&mut self) {
         (self.dirty, self.flushed) = (false, Instant::now());
-        self.outputs.flush(&self.messages);
+        let lost = self.outputs.flush(&self.messages);
+        self.unwritten.fetch_add(lost, Ordering::Relaxed);
+    }
+
+    fn mend(&mut self) {
+        if let Err(error) = self.outputs.mend() {
+            self.messages.warn(format!("cannot cut the events behind their last line: {error}"));
+        }
     }
 
     fn wait(&self) {
@@ -358,44 +453,60 @@ impl Work {
 }
 
 impl Outputs {
-    /// Write one event. Did every output take it?
+    /// Write one event; gives how many are known now not to have been taken by every output.
     fn deliver(
         &mut self,
         event: &Event<'_>,
         hook: capture::Hook,
         printer: &mut Printer,
         messages: &Output,
-    ) -> bool {
-        let mut all = true;
-        if let Some((name, lines)) = &mut self.lines
+    ) -> u64 {
+        self.pending += 1;
+        if let Some((_, lines)) = &mut self.lines
             && let Err(error) = printer.print(event, lines)
         {
-            messages.warn(format!("no more events are written to {name}: {error}"));
-            self.lines = None;
-            all = false;
+            self.lines_failed(&error, messages);
         }
         if let Some(capture) = &mut self.capture
             && let Err(failure) = capture.add_of(event, hook, printer.comment(event))
         {
-            messages.warn(format!("no more packets are captured: {}", failure.headline()));
-            self.capture = None;
-            all = false;
+            self.capture_failed(&failure, messages);
         }
-        all && (self.lines.is_some() || self.capture.is_some())
+        let taken = !self.failed && (self.lines.is_some() || self.capture.is_some());
+        if taken { 0 } else { std::mem::take(&mut self.pending) }
     }
 
-    fn flush(&mut self, messages: &Output) {
-        if let Some((name, lines)) = &mut self.lines
+    /// Write everything out; gives the same.
+    fn flush(&mut self, messages: &Output) -> u64 {
+        if let Some((_, lines)) = &mut self.lines
             && let Err(error) = lines.flush()
         {
-            messages.warn(format!("no more events are written to {name}: {error}"));
-            self.lines = None;
+            self.lines_failed(&error, messages);
         }
         if let Some(capture) = &mut self.capture
             && let Err(failure) = capture.flush()
         {
-            messages.warn(format!("no more packets are captured: {}", failure.headline()));
-            self.capture = None;
+            self.capture_failed(&failure, messages);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        if self.failed { pending } else { 0 }
+    }
+
+    fn lines_failed(&mut self, error: &io::Error, messages: &Output) {
+        self.failed = true;
+        if let Some((name, lines)) = self.lines.take() {
+            messages.warn(format!("no more events are written to {name}: {error}"));
+            // Dropped whole, it would try again to write.
+            drop(lines.into_parts());
+        }
+    }
+
+    fn capture_failed(&mut self, failure: &Failure, messages: &Output) {
+        self.failed = true;
+        messages.warn(format!("no more packets are captured: {}", failure.headline()));
+        self.capture = None;
+        if let Some(live) = &self.live {
+            live.writes.store(false, Ordering::Release);
         }
     }
 }
