@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use super::elsewhere;
 use crate::{
     loader::{LoadError, MapError, PinError},
     netlink::NetlinkError,
@@ -40,6 +41,8 @@ pub enum Error {
     Exists {
         /// The name.
         name: String,
+        /// Where the bpffs is mounted that has it.
+        bpffs: PathBuf,
     },
     /// No attachment of that name or on that interface.
     #[error("no attachment is called {wanted}, and none is on an interface of that name")]
@@ -53,6 +56,18 @@ pub enum Error {
         /// The interface.
         wanted: String,
         /// What is attached to it.
+        names: Vec<String>,
+    },
+    /// The name of one attachment, and the interface of others.
+    #[error(
+        "{wanted} is an attachment on {interface}, and an interface with {}", names.join(", ")
+    )]
+    NameOfInterface {
+        /// What was asked for.
+        wanted: String,
+        /// The interface of the attachment with this name.
+        interface: String,
+        /// The attachments on the interface with this name.
         names: Vec<String>,
     },
     /// Somebody else is changing it.
@@ -133,12 +148,19 @@ impl Error {
                 Some("it takes CAP_SYS_ADMIN, and a directory that is there".into())
             }
             Self::Name { .. } => None,
-            Self::Exists { name } => Some(format!(
-                "`hardwire show {name}` says what it is; --replace takes its place, `hardwire detach \
-                 {name}` removes it, --name gives this one another name"
-            )),
+            Self::Exists { name, bpffs } => {
+                let words = name.clone() + &elsewhere(bpffs);
+                Some(format!(
+                    "`hardwire show {words}` says what it is; --replace takes its place, `hardwire \
+                     detach {words}` removes it, --name gives this one another name"
+                ))
+            }
             Self::Unknown { .. } => Some("`hardwire list` shows what there is".to_owned()),
-            Self::Ambiguous { .. } => Some("say which one".to_owned()),
+            Self::Ambiguous { .. } => Some("say which one by its name".to_owned()),
+            Self::NameOfInterface { interface, .. } => Some(format!(
+                "say {interface} for the one, and the name of the other for that; `detach` takes --at \
+                 for what is on the interface"
+            )),
             Self::Busy { .. } => Some("try again, or see what that process waits for".to_owned()),
             Self::State { hint, .. } => Some(hint.clone()),
             Self::File { source, .. } => (source.kind() == io::ErrorKind::PermissionDenied)

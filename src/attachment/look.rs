@@ -77,6 +77,13 @@ pub(super) fn look(directory: &Path) -> Result<Looked, Error> {
     Ok(Looked { state, current, others, link, description })
 }
 
+/// What is meant to be in `directory`, which needs no lock: interface and hook are those of all
+/// generations.
+pub(super) fn meant(directory: &Path) -> Option<Description> {
+    let numbers = generation::numbers(directory).ok()?;
+    numbers.into_iter().find_map(|number| generation::described(directory, number))
+}
+
 fn not(why: &str) -> State {
     State::NotAttached { why: why.to_owned() }
 }

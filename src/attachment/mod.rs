@@ -42,7 +42,7 @@ pub use description::{Description, EventsText, Hook, PatternText, Via};
 pub use error::Error;
 pub use generation::{Counts, Incarnation};
 pub use look::State;
-pub use root::{BPFFS, Listening, Root};
+pub use root::{BPFFS, Listening, Root, elsewhere};
 pub use seen::{Keep, Seen};
 pub use tidy::{Cleaned, Found, Tidy};
 

@@ -31,6 +31,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often a directory that vanishes under our hands is made anew.
 const ATTEMPTS: u32 = 100;
 
+/// What a command line of `hardwire` needs to mean the attachments of `bpffs`: ` --bpffs PATH`, or
+/// nothing where a bpffs is mounted as a rule.
+pub fn elsewhere(bpffs: &Path) -> String {
+    if bpffs == Path::new(BPFFS) { String::new() } else { format!(" --bpffs {}", bpffs.display()) }
+}
+
 /// The attachments of one bpffs.
 #[derive(Clone, Debug)]
 pub struct Root {
@@ -125,7 +131,8 @@ impl Root {
             if entries(&path)?.is_empty() {
                 return Ok((path, lock));
             }
-            return Err(Error::Exists { name: name.to_owned() });
+            let bpffs = self.path.parent().unwrap_or(&self.path).to_owned();
+            return Err(Error::Exists { name: name.to_owned(), bpffs });
         }
         Err(Error::Busy { name: name.to_owned(), seconds: 0 })
     }

@@ -3,8 +3,8 @@
 use std::{error::Error as _, iter, path::PathBuf};
 
 use super::{
-    Attachment, Description, Error, Root, State, generation,
-    look::{Looked, is_ours, look, remove_all},
+    Attachment, Description, Error, Hook, Root, State, generation,
+    look::{Looked, is_ours, look, meant, remove_all},
     root::Tried,
 };
 use crate::loader::host;
@@ -64,48 +64,69 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// [`Error::Unknown`], [`Error::Ambiguous`], [`Error::Busy`] if somebody is changing one on that
-    /// interface, and those of [`open_attachment`](Self::open_attachment).
+    /// [`Error::Unknown`], [`Error::Ambiguous`], [`Error::NameOfInterface`], and those of
+    /// [`open_attachment`](Self::open_attachment).
     pub fn find(&self, wanted: &str) -> Result<Attachment, Error> {
-        match self.open_attachment(wanted) {
-            Err(Error::Unknown { .. } | Error::Name { .. }) => {}
-            result => return result,
+        let named = match self.open_attachment(wanted) {
+            Err(Error::Unknown { .. } | Error::Name { .. }) => return self.only_one(wanted, None),
+            result => result?,
+        };
+        let names = self.on_interface(wanted, None)?;
+        if names.is_empty() || names.contains(&named.name) {
+            return Ok(named);
         }
+        let (wanted, interface) = (wanted.to_owned(), named.description().interface.clone());
+        Err(Error::NameOfInterface { wanted, interface, names })
+    }
+
+    /// The attachment at `hook` of `interface` in this network namespace.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`], [`Error::Ambiguous`], and those of
+    /// [`open_attachment`](Self::open_attachment).
+    pub fn find_at(&self, interface: &str, hook: Hook) -> Result<Attachment, Error> {
+        self.only_one(interface, Some(hook))
+    }
+
+    fn only_one(&self, interface: &str, hook: Option<Hook>) -> Result<Attachment, Error> {
+        let mut found: Vec<Attachment> = Vec::new();
+        for name in self.on_interface(interface, hook)? {
+            match self.open_attachment(&name) {
+                Ok(attachment) => found.push(attachment),
+                // Gone since the list was read, or never whole.
+                Err(Error::Unknown { .. } | Error::State { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let wanted = interface.to_owned();
+        match found.len() {
+            0 => Err(Error::Unknown { wanted }),
+            1 => Ok(found.remove(0)),
+            _ => {
+                let names = found.into_iter().map(|it| it.name).collect();
+                Err(Error::Ambiguous { wanted, names })
+            }
+        }
+    }
+
+    /// The names of all that is meant to be on `interface` in this network namespace, at `hook` or
+    /// anywhere. Waits for nobody.
+    fn on_interface(&self, interface: &str, hook: Option<Hook>) -> Result<Vec<String>, Error> {
         let here = host::network_namespace().map_err(|source| Error::File {
             action: "ask for",
             path: PathBuf::from("/proc/thread-self/ns/net"),
             source,
         })?;
-        let mut on_interface: Vec<Attachment> = Vec::new();
-        let is_meant = |it: &Description| it.interface == wanted && it.is_in(&here);
+        let mut names = Vec::new();
         for name in self.names()?.0 {
-            // Whoever changes an attachment elsewhere is not waited for.
-            if !self.described(&name).iter().any(is_meant) {
-                continue;
-            }
-            match self.open_attachment(&name) {
-                Ok(attachment) if is_meant(attachment.description()) => {
-                    on_interface.push(attachment);
-                }
-                Err(error @ Error::Busy { .. }) => return Err(error),
-                Ok(_) | Err(_) => {}
+            let Some(description) = meant(&self.directory(&name)?) else { continue };
+            let there = description.interface == interface && description.is_in(&here);
+            if there && hook.is_none_or(|hook| description.hook == hook) {
+                names.push(name);
             }
         }
-        match on_interface.len() {
-            0 => Err(Error::Unknown { wanted: wanted.to_owned() }),
-            1 => Ok(on_interface.remove(0)),
-            _ => {
-                let names = on_interface.into_iter().map(|it| it.name).collect();
-                Err(Error::Ambiguous { wanted: wanted.to_owned(), names })
-            }
-        }
-    }
-
-    /// The descriptions that there are in the attachment called `name`, which is not locked.
-    fn described(&self, name: &str) -> Vec<Description> {
-        let Ok(directory) = self.directory(name) else { return Vec::new() };
-        let numbers = generation::numbers(&directory).unwrap_or_default();
-        numbers.iter().filter_map(|number| generation::described(&directory, *number)).collect()
+        Ok(names)
     }
 
     /// Which program of the attachment called `name` is the newest, though it may not run yet; nothing if

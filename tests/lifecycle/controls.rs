@@ -126,7 +126,8 @@ fn what_nobody_confirms_detaches_by_itself() {
         let words = ["attach", &iface, "-e", "abc", "--on-match", "drop", "--pin", "--name", "c"];
         let ran = site.run(&[&words[..], &["--confirm", "2"]].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.err);
-        assert!(ran.err.contains("`hardwire confirm c` lets it stay"), "{}", ran.err);
+        assert!(ran.err.contains("`hardwire confirm c --bpffs "), "{}", ran.err);
+        assert!(ran.err.contains("` lets it stay"), "{}", ran.err);
         let waits = watcher(site, "c").expect("a process waits");
         let own = nix::unistd::getsid(None).expect("a session");
         let session = nix::unistd::getsid(Some(waits)).expect("a session");

@@ -178,8 +178,10 @@ fn nothing_is_mounted_or_changed_that_was_not_asked_for() {
         for verb in ["attach", "replace", "show", "stats", "clean", "confirm", "set"] {
             let mut words = vec![verb];
             words.extend((verb != "clean").then_some(iface.as_str()));
-            if verb == "attach" {
-                words.extend(["-e", "x", "--pin"]);
+            match verb {
+                "attach" => words.extend(["-e", "x", "--pin"]),
+                "set" => words.extend(["--rate", "1"]),
+                _ => {}
             }
             let (code, said) = run(&words);
             assert_eq!(code, Some(1), "{verb}: {said}");
@@ -371,8 +373,8 @@ fn a_program_that_somebody_else_attached_is_neither_replaced_nor_detached() {
             }
         };
         let name = format!("{iface}-xdp");
-        for words in [vec!["replace", &name, "-e", "x"], vec!["detach", &name], vec!["set", &name]]
-        {
+        let set = vec!["set", &name, "--dry-run", "off"];
+        for words in [vec!["replace", &name, "-e", "x"], vec!["detach", &name], set] {
             let ran = site.run(&words);
             assert_eq!(ran.code, Some(1), "{words:?}: {}", ran.out);
             assert!(ran.err.contains("is not attached"), "{words:?}: {}", ran.err);
@@ -397,7 +399,8 @@ fn what_is_in_the_way_is_named_with_who_holds_it() {
         let attach = ["attach", &iface, "-e", "x", "--pin", "--name", "second"];
         site.good(&["attach", &iface, "-e", "x", "--pin"]);
         let ran = site.run(&attach);
-        let want = format!("it is the attachment {iface}-xdp: `hardwire replace {iface}-xdp`");
+        let want =
+            format!("`hardwire detach {iface}-xdp --bpffs {}` removes it", site.bpffs.display());
         assert!(ran.code == Some(1) && ran.err.contains(&want), "{}", ran.err);
         assert_eq!(site.listed().len(), 1, "nothing is left of the second");
         site.good(&["detach", &iface]);
@@ -516,5 +519,104 @@ fn stats_of_nothing_says_so_and_ctrl_c_is_a_good_end_of_it() {
             assert_eq!(status.code(), Some(0), "{words:?}: {status:?} after {line}");
         }
         site.good(&["detach", &iface]);
+    });
+}
+
+#[test]
+fn a_hook_that_is_said_is_the_only_one_that_is_detached() {
+    use hardwire::attachment::Hook;
+
+    at_a_site(|site| {
+        let iface = site.interface();
+        for at in ["xdp", "ingress", "egress"] {
+            site.good(&["attach", &iface, "-e", "x", "--pin", "--at", at]);
+        }
+        let ran = site.run(&["detach", &format!("{iface}-xdp"), "--at", "egress"]);
+        let want = format!("is on {iface} at xdp, not at egress: nothing was changed");
+        assert!(ran.code == Some(1) && ran.err.contains(&want), "{}", ran.err);
+        for (at, hook, left) in [("egress", Hook::Egress, 2), ("ingress", Hook::Ingress, 1)] {
+            let said = site.good(&["detach", &iface, "--at", at]);
+            assert!(said.starts_with(&format!("{iface}-{at}: detached")), "{said}");
+            assert_eq!((site.attached_at(hook), site.listed().len()), (None, left));
+            let again = site.run(&["detach", &iface, "--at", at]);
+            let want = format!("has no filter of ours by netlink on {at}");
+            assert!(again.code == Some(1) && again.err.contains(&want), "{}", again.err);
+            assert_eq!(site.listed().len(), left);
+        }
+        site.good(&["detach", &format!("{iface}-xdp"), "--at", "xdp"]);
+    });
+}
+
+#[test]
+fn a_word_that_means_two_things_or_nothing_is_refused() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let ran = site.run(&["detach", "nope"]);
+        assert!(ran.err.contains("no attachment and no interface is called nope"), "{}", ran.err);
+        assert!(ran.code == Some(1) && ran.err.contains("`hardwire list --bpffs "), "{}", ran.err);
+
+        let lo = ["attach", "lo", "--at", "ingress", "-e", "x", "--pin", "--name", &iface];
+        let ran = site.run(&lo);
+        assert!(ran.err.contains(&format!("{iface} is an interface, too")), "{}", ran.err);
+        site.good(&["show", &iface]);
+        site.good(&["attach", &iface, "-e", "x", "--pin"]);
+        for words in [&["detach", &iface][..], &["show", &iface], &["set", &iface, "--rate", "0"]] {
+            let ran = site.run(words);
+            let want =
+                format!("an attachment on lo, and an interface with {iface}-xdp: say lo for");
+            assert!(ran.code == Some(1) && ran.err.contains(&want), "{words:?}: {}", ran.err);
+        }
+        let said = site.good(&["detach", &iface, "--at", "xdp"]);
+        assert!(said.starts_with(&format!("{iface}-xdp: detached")), "{said}");
+        site.good(&["attach", &iface, "-e", "x", "--pin"]);
+        site.good(&["detach", "lo"]);
+        site.good(&["detach", &iface]);
+    });
+}
+
+#[test]
+fn what_is_not_there_or_not_said_is_told_as_such() {
+    at_a_site(|site| {
+        let iface = site.interface();
+        let absent = u32::MAX.to_string();
+        let foreground = ["attach", &iface, "-e", "x", "--replace", &absent, "--duration", "1"];
+        let ran = site.run(&foreground);
+        let want = format!("there is no program {absent}: `bpftool prog`");
+        assert!(ran.code == Some(1) && ran.err.contains(&want), "{}", ran.err);
+
+        let ran = site.run(&["set", &iface]);
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("nothing to change: give --dry-run, --sample"), "{}", ran.err);
+
+        site.good(&["attach", &iface, "-e", "x", "--pin"]);
+        let ran = site.run(&["attach", &iface, "-e", "x", "--pin"]);
+        let want = format!("detach {iface}-xdp --bpffs {}` removes it", site.bpffs.display());
+        assert!(ran.code == Some(1) && ran.err.contains(&want), "{}", ran.err);
+        site.good(&["detach", &iface]);
+    });
+}
+
+#[test]
+fn a_qdisc_that_a_killed_command_left_is_told_of_once_it_is_empty() {
+    use hardwire::attachment::Hook;
+
+    at_a_site(|site| {
+        let iface = site.interface();
+        let words = ["--at", "egress", "--via", "netlink", "-e", "x", "--duration", "3600"];
+        let mut child = site.inside(|| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hardwire"));
+            command.args(["attach", &iface]).args(words).stderr(std::process::Stdio::null());
+            command.stdout(std::process::Stdio::null()).spawn().expect("the binary")
+        });
+        while site.attached_at(Hook::Egress).is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        child.kill().expect("killed");
+        child.wait().expect("a child");
+        let ran = site.run(&["detach", &iface, "--at", "egress"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        assert!(ran.err.contains(&format!("`tc qdisc del dev {iface} clsact`")), "{}", ran.err);
+        let host = &mut site.lab.server;
+        host.netlink.delete_clsact(&host.link).expect("it was there");
     });
 }

@@ -58,6 +58,13 @@ pub(crate) struct Options {
 
 /// Run the verb.
 pub(crate) fn run(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
+    let numbers = [options.sample, options.rate, options.limit_pps];
+    if options.dry_run.is_none() && numbers.iter().all(Option::is_none) {
+        let problem = Problem::new("nothing to change");
+        let hint =
+            "give --dry-run, --sample, --rate or --limit-pps; `hardwire show` says what is set";
+        return Err(Failure::Usage(problem.hint(hint)));
+    }
     let of = |error: Error| of_attachment(&error);
     let attachment = options.root.open()?.find(&options.name).map_err(of)?;
     attachment.attached().map_err(of)?;

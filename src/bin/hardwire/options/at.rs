@@ -27,14 +27,21 @@ pub(crate) struct AtOption {
     at: AtWord,
 }
 
+impl AtWord {
+    /// As a description has it.
+    pub(crate) const fn hook(self) -> Hook {
+        match self {
+            Self::Xdp => Hook::Xdp,
+            Self::Ingress => Hook::Ingress,
+            Self::Egress => Hook::Egress,
+        }
+    }
+}
+
 impl AtOption {
     /// Which way frames go that a classifier sees; nothing if it is XDP.
     pub(crate) const fn direction(self) -> Option<TcDirection> {
-        match self.at {
-            AtWord::Xdp => None,
-            AtWord::Ingress => Some(TcDirection::Ingress),
-            AtWord::Egress => Some(TcDirection::Egress),
-        }
+        self.at.hook().direction()
     }
 
     /// For the compiler.
@@ -48,11 +55,7 @@ impl AtOption {
 
     /// For the description of what stays.
     pub(crate) const fn hook(self) -> Hook {
-        match self.at {
-            AtWord::Xdp => Hook::Xdp,
-            AtWord::Ingress => Hook::Ingress,
-            AtWord::Egress => Hook::Egress,
-        }
+        self.at.hook()
     }
 
     /// For captures.

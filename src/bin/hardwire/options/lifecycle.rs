@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
-use hardwire::attachment::{BPFFS, Error, Hook, Root};
+use hardwire::attachment::{BPFFS, Error, Hook, Root, elsewhere};
 
 use crate::failure::Problem;
 
@@ -38,6 +38,11 @@ impl RootOption {
     /// The attachments, if there is a bpffs: without one, nothing stays.
     pub(crate) fn open_if_there(&self) -> Option<Root> {
         Root::open(&self.bpffs).ok()
+    }
+
+    /// What a command line in an advice needs to mean the same attachments: nothing, as a rule.
+    pub(crate) fn words(&self) -> String {
+        elsewhere(&self.bpffs)
     }
 
     /// The path, for a command line that others run.

@@ -10,7 +10,7 @@ pub(crate) mod show;
 pub(crate) mod source;
 pub(crate) mod target;
 
-pub(crate) use at::AtOption;
+pub(crate) use at::{AtOption, AtWord};
 pub(crate) use controls::ControlOptions;
 pub(crate) use delivery::DeliveryOptions;
 pub(crate) use lifecycle::{PinOptions, RootOption};

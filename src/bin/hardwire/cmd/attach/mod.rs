@@ -10,7 +10,7 @@ pub(crate) mod pinned;
 pub(super) mod refused;
 pub(super) mod watch;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -580,7 +580,11 @@ pub(super) fn interface(socket: &mut Socket, name: &str) -> Result<Link, Failure
 /// The program with this id.
 pub(super) fn program_by_id(id: u32) -> Result<Program, Failure> {
     Ok(Program::by_id(id).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Problem::new(format!("there is no program {id}"))
+                .hint("`bpftool prog` lists those that there are");
+        }
         Problem::because(format!("cannot open program {id}"), &error)
-            .hint("`bpftool prog` lists them; it takes CAP_SYS_ADMIN")
+            .hint("it takes CAP_SYS_ADMIN: run as root")
     })?)
 }

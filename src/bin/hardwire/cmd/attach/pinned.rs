@@ -58,6 +58,11 @@ impl Ready<'_> {
     ) -> Result<Ending, Failure> {
         let name = stay.name(&self.link.name, self.hook);
         let root = stay.root.open()?;
+        if name != self.link.name && socket.link_by_name(&name).is_ok() {
+            output.warn(format!(
+                "{name} is an interface, too: verbs refuse the name while that has attachments"
+            ));
+        }
         let description = self.description(&root, socket)?;
         let of = |error: Error| of_attachment(&error);
         let place = root.place(&name).map_err(of)?;
@@ -98,7 +103,8 @@ impl Ready<'_> {
             )?;
             if let Some(seconds) = stay.confirm {
                 output.note(format!(
-                    "it detaches by itself in {seconds} s: `hardwire confirm {name}` lets it stay"
+                    "it detaches by itself in {seconds} s: `hardwire confirm {name}{}` lets it stay",
+                    stay.root.words()
                 ));
             }
         }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use hardwire::attachment::{Found, Root};
+use hardwire::attachment::{Found, Root, elsewhere};
 use hardwire::loader::link::{LinkError, any};
 use hardwire::netlink::{Link, XdpMode};
 
@@ -33,10 +33,11 @@ pub(super) fn of_attach(error: &LinkError, link: &Link, spot: Spot) -> Problem {
 /// Program `id` is in the way on `link`: how does one get rid of it?
 pub(in crate::cmd) fn of_occupant(link: &Link, mode: XdpMode, id: u32) -> String {
     let interface = &link.name;
-    if let Some(name) = ours(id) {
+    if let Some((name, elsewhere)) = ours(id) {
+        let words = name.clone() + &elsewhere;
         return format!(
-            "it is the attachment {name}: `hardwire replace {name}` puts other patterns in its \
-             place, `hardwire detach {name}` removes it"
+            "it is the attachment {name}: `hardwire replace {words}` puts other patterns in its \
+             place, `hardwire detach {words}` removes it"
         );
     }
     let links = any::all().unwrap_or_default();
@@ -63,18 +64,20 @@ pub(in crate::cmd) fn of_occupant(link: &Link, mode: XdpMode, id: u32) -> String
 /// Processes that are named.
 const PROCESSES_SHOWN_MAX: usize = 3;
 
-/// The name of the attachment that runs program `id`, on any bpffs that is mounted here.
-fn ours(id: u32) -> Option<String> {
+/// The name of the attachment that runs program `id`, on any bpffs that is mounted here, and which
+/// option leads to that.
+fn ours(id: u32) -> Option<(String, String)> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     for line in mounts.lines() {
         let mut words = line.split(' ');
         let (path, kind) = (words.nth(1)?, words.next()?);
         let found = Some(path).filter(|_| kind == "bpf").map(Path::new);
-        let Some(root) = found.and_then(|path| Root::open(path).ok()) else { continue };
+        let Some(path) = found else { continue };
+        let Ok(root) = Root::open(path) else { continue };
         for found in root.list().unwrap_or_default() {
             let Found::Attachment(attachment) = found else { continue };
             if attachment.program().info().is_ok_and(|info| info.id == id) {
-                return Some(attachment.name().to_owned());
+                return Some((attachment.name().to_owned(), elsewhere(path)));
             }
         }
     }
