@@ -309,3 +309,28 @@ fn verdicts_need_an_interface_that_exists_and_a_program_that_has_verdicts() {
     let got = run(redirect.iter().chain(&[capture.name()])).clean();
     assert!(got.contains(r#""verdict":"redirect""#), "{got}");
 }
+
+#[test]
+fn a_checked_configuration_is_told_where_it_names_what_is_not_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.toml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("a file");
+        run([OsStr::new("serve"), OsStr::new("--check"), path.as_os_str()])
+    };
+    let body = "[[attach]]\ninterface = \"nosuch0\"\npatterns = [\"x\"]\n";
+    let ran = check(&format!("[output]\nevents = \"-\"\ncapture = \"none/x.pcapng\"\n{body}"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for part in
+        ["/none: ", "c.toml line 3 column 11: make it", "\"nosuch0\"", "c.toml line 5 column 13\n"]
+    {
+        assert!(ran.err.contains(part), "no {part} in {}", ran.err);
+    }
+    let ran = check(&format!("[output]\nevents = \"beside.jsonl\"\n{body}"));
+    assert!(!ran.err.contains("folder"), "{}", ran.err);
+    let ran = check(&format!("{body}pattern-files = [\"a.txt\",\n  \"b.txt\"]\n"));
+    ran.complains(
+        1,
+        &["cannot open", "a.txt: ", "c.toml line 4 column 18", "b.txt: ", "c.toml line 5 column 3"],
+    );
+}

@@ -123,6 +123,12 @@ impl Problem {
         self
     }
 
+    /// Where it is, unless that is known better.
+    pub(crate) fn at_least_at(mut self, place: &str) -> Self {
+        self.place.get_or_insert_with(|| place.to_owned());
+        self
+    }
+
     /// One more line below it.
     pub(crate) fn detail(mut self, line: impl Into<String>) -> Self {
         let snippet = self.snippet.get_or_insert_default();

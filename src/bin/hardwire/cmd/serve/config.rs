@@ -54,9 +54,9 @@ fn bpffs() -> PathBuf {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Output {
     /// Events as JSON Lines: a file that is appended to, or `-`.
-    pub(super) events: Option<PathBuf>,
+    pub(super) events: Option<Spanned<PathBuf>>,
     /// Events as packets: a pcapng file that is appended to.
-    pub(super) capture: Option<PathBuf>,
+    pub(super) capture: Option<Spanned<PathBuf>>,
     /// Where Prometheus may ask.
     #[serde(default, deserialize_with = "address")]
     pub(super) prometheus: Option<SocketAddr>,

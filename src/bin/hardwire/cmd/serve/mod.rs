@@ -26,7 +26,7 @@ use hardwire::assembler::Target;
 use hardwire::attachment::{Hook, Root};
 use hardwire::compiler::event::Counters;
 use hardwire::loader::features;
-use hardwire::netlink::{LinkEvent, LinkWatch};
+use hardwire::netlink::{LinkEvent, LinkWatch, Socket};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -117,6 +117,13 @@ fn read(options: &Options, output: &Output) -> Result<(Config, Vec<Wanted>), Fai
     let text = Text::new(name, text);
     let config = text.parse()?;
     let wanted = wanted::all(&config, &text, folder(options), output)?;
+    let problems = wanted::without_folder(&config, &text, folder(options));
+    // What is checked may run later, when its folder is there.
+    if options.check {
+        problems.iter().for_each(|problem| output.warn(problem.headline()));
+    } else if !problems.is_empty() {
+        return Err(Failure::Problems(problems));
+    }
     Ok((config, wanted))
 }
 
@@ -143,7 +150,11 @@ fn prepare(
 fn check(options: &Options, output: &mut Output) -> Result<Ending, Failure> {
     let (_, wanted) = read(options, output)?;
     let target = options.target.or_probed(output);
+    let mut socket = Socket::open().map_err(|error| of_netlink(&error))?;
     for Prepared { wanted, compiled } in prepare(wanted, &target, output)? {
+        if let Err(error) = socket.link_by_name(&wanted.interface) {
+            output.warn(format!("{error}: {}", wanted.place));
+        }
         let (slots, patterns) = (compiled.slot_count(), wanted.named.len());
         let (name, hook, interface) = (&wanted.name, wanted.hook.name(), &wanted.interface);
         if output.json() {

@@ -142,13 +142,13 @@ impl Outputs {
         folder: &Path,
         before: Option<&Live>,
     ) -> Result<Self, Failure> {
-        let (lines, mend) = match wanted.events.as_deref() {
-            Some(path) => lines(path, folder).map(|(lines, mend)| (Some(lines), mend))?,
+        let (lines, mend) = match &wanted.events {
+            Some(path) => lines(path.get_ref(), folder).map(|(lines, mend)| (Some(lines), mend))?,
             None => (None, None),
         };
         let (mut capture, mut live, mut keeps) = (None, None, false);
         if let Some(path) = &wanted.capture {
-            let path = beside(path, folder);
+            let path = beside(path.get_ref(), folder);
             let same = |live: &&Live| {
                 live.writes.load(Ordering::Acquire) && identity(&path) == Some(live.file)
             };

@@ -1,7 +1,8 @@
 //! What the configuration wants to be attached: patterns read, verdicts resolved, everything named.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use hardwire::assembler::Target;
 use hardwire::attachment::Hook;
@@ -119,6 +120,23 @@ pub(super) fn all(
     if problems.is_empty() { Ok(all) } else { Err(Failure::Problems(problems)) }
 }
 
+/// Files that cannot be made, because the folder they would be in is not there.
+pub(super) fn without_folder(config: &Config, text: &Text, folder: &Path) -> Vec<Problem> {
+    let files = [&config.output.events, &config.output.capture].into_iter().flatten();
+    let problem = |file: &Spanned<PathBuf>| {
+        let path = folder.join(file.get_ref());
+        let within = path.parent().filter(|_| file.get_ref().as_os_str() != "-")?;
+        // Of a relative name without a folder.
+        let within = if within.as_os_str().is_empty() { Path::new(".") } else { within };
+        let gone = fs::metadata(within).err()?.kind() == io::ErrorKind::NotFound;
+        let (file_name, within) = (path.display(), within.display());
+        let what = format!("cannot write {file_name}: there is no folder {within}");
+        let hint = "make it, unless the unit does (LogsDirectory=), or name another";
+        gone.then(|| text.problem(Problem::new(what).hint(hint), &file.span()))
+    };
+    files.filter_map(problem).collect()
+}
+
 struct Reader<'a> {
     text: &'a Text,
     folder: &'a Path,
@@ -227,7 +245,10 @@ impl Reader<'_> {
             let file = self.folder.join(path.get_ref());
             match all_of_file(&file, &Written::new(Syntax::Literal, ""), &mut named, self.output) {
                 Ok(()) => {}
-                Err(Failure::Problems(more)) => problems.extend(more),
+                Err(Failure::Problems(more)) => {
+                    let place = self.text.place(&path.span());
+                    problems.extend(more.into_iter().map(|problem| problem.at_least_at(&place)));
+                }
                 Err(other @ (Failure::Usage(_) | Failure::ClosedPipe)) => return Err(other),
             }
         }
